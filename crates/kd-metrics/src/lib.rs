@@ -1,0 +1,45 @@
+//! Metrics and statistics on plain `f64` slices, with no tensor, file or terminal behind them.
+//!
+//! Predictions are checked once, by the constructors of [`Predictions`] and its three kinds; from there on every metric
+//! trusts its argument and returns a [`Score`]: a number, or the named reason why there is none, never NaN. Whatever
+//! changes a reported number (what 0 / 0 means, what becomes of an absent class, how a log loss is clipped) is a required
+//! argument. Every interval is over *subjects*, by a [`Grouping`], because two images of one patient are not two patients.
+
+mod classify;
+mod stats;
+mod undefined;
+
+pub use classify::accuracy::{accuracy, balanced_accuracy};
+pub use classify::auroc::{auroc, auroc_macro, auroc_multi_label, auroc_of, auroc_one_vs_rest};
+pub use classify::average_precision::{average_precision, average_precision_of};
+pub use classify::brier::{brier_binary, brier_multiclass};
+pub use classify::calibration::{Confidence, Reliability, ReliabilityBin, expected_calibration_error, reliability};
+pub use classify::confusion::{ConfusionMatrix, Counts};
+pub use classify::cut::Cut;
+pub use classify::kappa::{KappaWeights, cohen_kappa};
+pub use classify::log_loss::{Clip, log_loss};
+pub use classify::matthews::matthews_correlation;
+pub use classify::medmnist::{MedmnistTask, medmnist_accuracy, medmnist_auc};
+pub use classify::operating_point::{Criterion, OperatingPoint, choose_operating_point};
+pub use classify::predictions::{
+    BinaryPredictions, MultiLabelPredictions, MulticlassPredictions, Predictions, SUM_TOLERANCE,
+};
+pub use classify::ranked::RankedScores;
+pub use classify::rates::{AbsentClass, Rate, ZeroDivision, macro_rate, micro_rate, rate};
+pub use classify::roc::{RocCurve, RocPoint, roc_curve, roc_curve_of};
+pub use classify::softmax::{sigmoid, softmax};
+pub use classify::temperature::{
+    FittedTemperature, TEMPERATURE_LIMITS, fit_temperature_bernoulli, fit_temperature_multiclass,
+};
+pub use stats::band::{Curve, bootstrap_band};
+pub use stats::bootstrap::{BootstrapMethod, BootstrapPlan, bootstrap_interval};
+pub use stats::delong::{Delong, DelongTest, delong, delong_test};
+pub use stats::grouping::Grouping;
+pub use stats::holm::holm;
+pub use stats::interval::{Interval, IntervalMethod};
+pub use stats::mcnemar::{Mcnemar, McnemarChiSquare};
+pub use stats::two_level::{
+    Arm, Better, Difference, GapRecovered, SeedSpread, TwoLevel, TwoLevelPlan, two_level_draws,
+};
+pub use stats::wilson::wilson_interval;
+pub use undefined::{Score, Undefined};
