@@ -1,0 +1,139 @@
+//! Why files were not imported.
+
+use crate::decode::DecodeError;
+use crate::error::FileError;
+use crate::format::FormatError;
+use crate::manifest::ManifestError;
+use crate::store::StoreError;
+
+/// Why files were not imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// No name of a data set.
+    #[error(
+        "`{name}` cannot name a data set, expected 1 to 64 lower-case letters, digits, `-`, `_` or `.`, a letter or digit first"
+    )]
+    Name {
+        /// What was given.
+        name: String,
+    },
+    /// The name of a published set.
+    #[error("`{name}` is a published data set of the catalogue, expected a name of its own\nhint: try `{name}-local`")]
+    Catalogue {
+        /// The name.
+        name: String,
+    },
+    /// Something of that name was imported before.
+    #[error(
+        "the name `{name}` is taken, expected a free one\nhint: choose another name, or remove the old set with `kd data clean {name}`"
+    )]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// Too few or too many paths.
+    #[error("{found} paths given for format `{format}`, expected 1")]
+    Paths {
+        /// The format.
+        format: &'static str,
+        /// Paths given.
+        found: usize,
+    },
+    /// A folder without images.
+    #[error(
+        "folder `{folder}` holds no image, expected PNG or JPEG files\nhint: images belong into `<class>/` or `<split>/<class>/`"
+    )]
+    Empty {
+        /// The folder, relative to the one given.
+        folder: String,
+    },
+    /// A file that is no image.
+    #[error("`{file}` is {found}, expected a PNG or JPEG image\nhint: move it out of the folder, or convert it")]
+    Foreign {
+        /// The file, relative to the folder given.
+        file: String,
+        /// Its format, as far as it is known.
+        found: &'static str,
+    },
+    /// Images of different kinds.
+    #[error(
+        "`{file}` has {found}, `{first}` has {expected}, expected all images alike in channels and bits\nhint: convert them to one kind"
+    )]
+    Mixed {
+        /// The file that differs.
+        file: String,
+        /// What it has.
+        found: String,
+        /// The first file.
+        first: String,
+        /// What that has.
+        expected: String,
+    },
+    /// Class names that do not fit the data.
+    #[error(
+        "classes are {found}, expected {expected}\nhint: name them in the order of the labels with `--classes a,b`"
+    )]
+    Classes {
+        /// What was given.
+        found: String,
+        /// What the data hold.
+        expected: String,
+    },
+    /// A task that does not fit the data.
+    #[error("task is `{task}`, expected one that fits {found}")]
+    Task {
+        /// What was given.
+        task: &'static str,
+        /// What the data hold.
+        found: String,
+    },
+    /// Some splits, but not all three.
+    #[error(
+        "the data hold the splits {found}, expected train, val and test, or no split at all\nhint: put all images into one split, or none, and let `by-subject` divide them"
+    )]
+    Splits {
+        /// Those that are there.
+        found: String,
+    },
+    /// The publisher's split is asked for where there is none.
+    #[error(
+        "the policy `official` was asked for, but the data hold no splits, expected train, val and test in them\nhint: use `by-subject`"
+    )]
+    NoSplits,
+    /// Parameters that the generator refuses.
+    #[error("data set `{set}` cannot be generated: {problem}\nhint: correct the table [generator] in its manifest")]
+    Generator {
+        /// The data set.
+        set: String,
+        /// What was expected and found.
+        problem: String,
+    },
+    /// Labels, groups, names or images that were not accepted.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A damaged file, or one of another format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Facts that make no manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The new folder could not be written.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A file could not be read or linked.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl From<StoreError> for ImportError {
+    /// Somebody else may take the name between the check and the rename.
+    fn from(refused: StoreError) -> Self {
+        match refused {
+            StoreError::Exists { path } => {
+                let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+                Self::Taken { name }
+            }
+            other => Self::Store(other),
+        }
+    }
+}

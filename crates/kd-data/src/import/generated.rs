@@ -1,0 +1,76 @@
+//! Writing a generated set into its raw folder, with a list of checksums that names the parameters.
+//!
+//! A generated folder has no published checksums, so it gets its own: of the parameters, which tells a folder that was
+//! made with others, and of every file, which tells a folder that was changed.
+
+use std::collections::BTreeMap;
+
+use super::ImportError;
+use crate::decode::{GENERATED_FILE, generated_list};
+use crate::digest::sha256_file;
+use crate::error::{FileError, relative_name};
+use crate::manifest::{ImageSize, Layout, Manifest, Task};
+use crate::phantom::{PhantomError, PhantomParameters, create_phantom};
+use crate::root::Root;
+
+/// Makes a generated data set, unless it is there already with the same parameters; gives whether it was made.
+///
+/// # Errors
+/// [`ImportError::Generator`] for parameters that the generator refuses, [`ImportError::Decode`] when the folder holds
+/// a set of other parameters, [`ImportError::Store`]; no folder is left behind.
+pub fn generate_dataset(root: &Root, manifest: &Manifest) -> Result<bool, ImportError> {
+    let folder = root.raw_set(manifest.name.as_str());
+    let parameters = parameters(manifest)?;
+    if folder.exists() {
+        crate::decode::RawDataset::open(root, manifest)?;
+        return Ok(false);
+    }
+    create_phantom(&parameters, &folder, |staging| -> Result<(), ImportError> {
+        let mut sums = BTreeMap::new();
+        let mut folders = vec![staging.to_path_buf()];
+        while let Some(inside) = folders.pop() {
+            let failed = |source| FileError::new("list", &inside, staging, source);
+            for entry in std::fs::read_dir(&inside).map_err(failed)? {
+                let path = entry.map_err(failed)?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    sums.insert(relative_name(&path, staging), sha256_file(&path, staging)?.0.hex());
+                }
+            }
+        }
+        let list = generated_list(&manifest.content_hash(), &sums);
+        crate::store::write_atomic(&staging.join(GENERATED_FILE), list.as_bytes())?;
+        Ok(crate::decode::RawDataset::open_folder(staging, manifest).map(drop)?)
+    })?;
+    Ok(true)
+}
+
+fn parameters(manifest: &Manifest) -> Result<PhantomParameters, ImportError> {
+    let refused = |problem: String| ImportError::Generator { set: manifest.name.to_string(), problem };
+    let (Layout::Generator, Some(table)) = (manifest.source.layout, &manifest.generator) else {
+        return Err(refused(format!("layout is `{}`, expected `generator`", manifest.source.layout.name())));
+    };
+    let parameters: PhantomParameters =
+        table.clone().try_into().map_err(|e: toml::de::Error| refused(e.message().trim().replace('\n', ", ")))?;
+    parameters.check().map_err(|e| refused(e.to_string()))?;
+    let size = ImageSize::Fixed { height: parameters.size, width: parameters.size };
+    if manifest.image.size != size || manifest.task != Task::Binary {
+        let expected = format!("task `binary` and image.size [{0}, {0}], as generator.size says", parameters.size);
+        return Err(refused(format!(
+            "task is `{}`, image {:?}, expected {expected}",
+            manifest.task.name(),
+            manifest.image.size
+        )));
+    }
+    Ok(parameters)
+}
+
+impl From<PhantomError> for ImportError {
+    fn from(refused: PhantomError) -> Self {
+        match refused {
+            PhantomError::Store(store) => store.into(),
+            other => Self::Generator { set: "phantom".into(), problem: other.to_string() },
+        }
+    }
+}

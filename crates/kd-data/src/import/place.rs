@@ -1,0 +1,79 @@
+//! Bringing files into the staging folder: linked or copied, and hashed where they then stand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{ImportError, ImportFormat};
+use crate::decode::{DecodeError, read_groups};
+use crate::digest::sha256_file;
+use crate::error::FileError;
+use crate::manifest::SourceFile;
+
+/// Name of the numbered groups in a raw folder.
+const GROUPS_FILE: &str = "groups.csv";
+
+/// Links or copies `from` to `name` below `staging`; the checksum is that of the file as it stands there.
+pub(super) fn file(
+    from: &Path,
+    given: &Path,
+    staging: &Path,
+    name: &str,
+    copy: bool,
+) -> Result<SourceFile, ImportError> {
+    let failed = |source| FileError::new(if copy { "copy" } else { "link" }, from, given, source);
+    let to = staging.join(name);
+    // The real file: a link to a link breaks when the one in the middle goes.
+    let real = fs::canonicalize(from).map_err(failed)?;
+    fs::create_dir_all(to.parent().unwrap_or(staging)).map_err(failed)?;
+    let placed = if copy { fs::copy(&real, &to).map(drop) } else { link(&real, &to) };
+    placed.map_err(failed)?;
+    let (checksum, bytes) = sha256_file(&to, staging)?;
+    Ok(SourceFile { name: name.into(), url: None, checksum, bytes: Some(bytes) })
+}
+
+/// A hard link survives a move of the source; across file systems only a symbolic one can be made.
+fn link(real: &Path, to: &Path) -> io::Result<()> {
+    if fs::hard_link(real, to).is_ok() {
+        return Ok(());
+    }
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(real, to);
+    #[cfg(not(unix))]
+    fs::copy(real, to).map(drop)
+}
+
+/// Writes the table of groups with numbers for names.
+///
+/// Of a folder only the lines of its images are kept; an npz has all of them checked when it is opened.
+pub(super) fn groups(
+    table: &Path,
+    staging: &Path,
+    images: &[SourceFile],
+    format: ImportFormat,
+) -> Result<SourceFile, ImportError> {
+    let mut groups = read_groups(table)?;
+    if format == ImportFormat::ImageFolder {
+        let names: BTreeSet<&str> = images.iter().map(|file| file.name.as_str()).collect();
+        if let Some(name) = names.iter().find(|name| !groups.contains_key(**name)) {
+            return Err(ImportError::Decode(DecodeError::Groups {
+                file: crate::error::relative_name(table, table),
+                expected: "a line for each image".into(),
+                found: format!("none for `{name}`"),
+            }));
+        }
+        groups.retain(|name, _| names.contains(name.as_str()));
+    }
+    let numbers = crate::decode::number_groups(groups.values().map(String::as_str).collect::<Vec<_>>());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let rows = groups.iter().map(|(name, group)| [name.as_str(), numbers[group.as_str()].as_str()]);
+    let written = std::iter::once(["file", "group"]).chain(rows).try_for_each(|row| writer.write_record(row));
+    let path = staging.join(GROUPS_FILE);
+    let failed = |source: io::Error| FileError::new("write", &path, staging, source);
+    written.map_err(|e| failed(io::Error::other(e)))?;
+    let bytes = writer.into_inner().map_err(|e| failed(io::Error::other(e.to_string())))?;
+    crate::store::write_atomic(&path, &bytes)?;
+    let (checksum, bytes) = sha256_file(&path, staging)?;
+    Ok(SourceFile { name: GROUPS_FILE.into(), url: None, checksum, bytes: Some(bytes) })
+}

@@ -1,0 +1,208 @@
+//! The typed parts of a manifest.
+
+use kd_image::{Intensity, Split};
+
+use crate::digest::Checksum;
+
+/// What is asked about each image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Task {
+    /// One of two classes; the second is the positive one.
+    Binary,
+    /// One of several classes.
+    MultiClass,
+    /// Any number of labels, each present or absent.
+    MultiLabel,
+    /// One of several classes that have an order, as grades have.
+    Ordinal,
+}
+
+impl Task {
+    /// Every task, in the order of a help text.
+    pub const ALL: [Self; 4] = [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Ordinal];
+
+    /// The name used in manifests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::MultiClass => "multi-class",
+            Self::MultiLabel => "multi-label",
+            Self::Ordinal => "ordinal",
+        }
+    }
+
+    /// The task of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.name() == name)
+    }
+}
+
+/// How many rows and columns an image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageSize {
+    /// Every image the same.
+    Fixed {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// Each image its own; preparation brings them to one size.
+    Varies,
+}
+
+/// Channels, size and meaning of the pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// 1 for grey, 3 for color.
+    pub channels: usize,
+    /// Rows and columns.
+    pub size: ImageSize,
+    /// What a stored number means.
+    pub intensity: Intensity,
+}
+
+/// Who may use the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct License {
+    /// SPDX identifier, or `LicenseRef-…` for terms without one.
+    pub spdx: String,
+    /// Terms that the identifier does not carry.
+    pub note: Option<String>,
+}
+
+/// Whom to cite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Citation {
+    /// Authors, title, venue, year.
+    pub text: String,
+    /// Digital object identifier.
+    pub doi: Option<String>,
+    /// Where the publisher describes it.
+    pub homepage: Option<String>,
+}
+
+/// How files hold the images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// One npz with `{train,val,test}_images`, `_labels` and perhaps `_groups`.
+    MedmnistNpz,
+    /// Image files in `<class>/` or `<split>/<class>/`.
+    ImageFolder,
+    /// Made by a generator with the parameters of `[generator]`.
+    Generator,
+}
+
+impl Layout {
+    /// Every layout.
+    pub const ALL: [Self; 3] = [Self::MedmnistNpz, Self::ImageFolder, Self::Generator];
+
+    /// The name used in manifests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MedmnistNpz => "medmnist-npz",
+            Self::ImageFolder => "image-folder",
+            Self::Generator => "generator",
+        }
+    }
+}
+
+/// The files of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// How files hold the images.
+    pub layout: Layout,
+    /// File (one of `files`) with columns `file,group`: who each image belongs to.
+    pub groups: Option<String>,
+    /// All files, each with its checksum; empty for a generated set.
+    pub files: Vec<SourceFile>,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Name below the raw folder, with `/` between its parts.
+    pub name: String,
+    /// Where it can be downloaded; imported files have none.
+    pub url: Option<String>,
+    /// What its bytes must add up to.
+    pub checksum: Checksum,
+    /// Its size, where published.
+    pub bytes: Option<u64>,
+}
+
+/// Images a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// To learn from.
+    pub train: usize,
+    /// To choose on.
+    pub val: usize,
+    /// To report.
+    pub test: usize,
+}
+
+impl Counts {
+    /// The images of one split.
+    #[must_use]
+    pub const fn of(&self, split: Split) -> usize {
+        match split {
+            Split::Train => self.train,
+            Split::Val => self.val,
+            Split::Test => self.test,
+        }
+    }
+}
+
+/// Where the splits come from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SplitPolicy {
+    /// The publisher's own, as the files hold it.
+    Official,
+    /// Drawn here: subjects, not images, are divided, stratified by class.
+    BySubject {
+        /// Seed of the draw.
+        seed: u64,
+        /// Which part goes where.
+        shares: SplitShares,
+    },
+}
+
+/// Which part of the subjects goes to which split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitShares([f64; 3]);
+
+/// Why shares were refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("split shares are {train}, {val}, {test}, expected three numbers above 0 that add up to 1")]
+pub struct SharesError {
+    train: f64,
+    val: f64,
+    test: f64,
+}
+
+impl SplitShares {
+    /// Checks three shares.
+    ///
+    /// # Errors
+    /// [`SharesError`] unless each is above 0 and they add up to 1 (within 1e-6).
+    pub fn new(train: f64, val: f64, test: f64) -> Result<Self, SharesError> {
+        let fits = |share: f64| share.is_finite() && share > 0.0;
+        if fits(train) && fits(val) && fits(test) && (train + val + test - 1.0).abs() < 1e-6 {
+            Ok(Self([train, val, test]))
+        } else {
+            Err(SharesError { train, val, test })
+        }
+    }
+
+    /// Train, val, test.
+    #[must_use]
+    pub const fn as_array(&self) -> [f64; 3] {
+        self.0
+    }
+}

@@ -1,0 +1,100 @@
+//! Who is learned from and who is tested on: splits, folds and label subsets, always by subject.
+//!
+//! Images of one patient are alike, so an image-wise split measures memory and not skill. Everything here moves whole
+//! subjects, keeps the classes' shares as close as whole subjects allow, and gives the same answer for the same seed,
+//! whatever the order of the files.
+
+mod draw;
+mod source;
+mod table;
+
+use kd_image::{Split, SubjectId, Target};
+
+pub use draw::{label_subset, subject_folds, subject_split};
+pub use source::SplitSource;
+pub use table::{SplitRow, SplitTable};
+
+use crate::decode::RawDataset;
+use crate::manifest::SplitPolicy;
+use crate::store::StoreError;
+
+/// Why a split could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    /// The files hold no split for a sample.
+    #[error(
+        "sample `{sample}` has no official split, expected train, val or test\nhint: choose the policy `by-subject` with a seed and shares"
+    )]
+    NoOfficial {
+        /// The first such sample.
+        sample: String,
+    },
+    /// Too few subjects.
+    #[error("{found} subjects, expected at least {expected} to {purpose}")]
+    TooFew {
+        /// What for.
+        purpose: &'static str,
+        /// The fewest that will do.
+        expected: usize,
+        /// Subjects found.
+        found: usize,
+    },
+    /// A fraction that is none.
+    #[error("label fraction is {found}, expected a number above 0, at most 1")]
+    Fraction {
+        /// What was given.
+        found: f64,
+    },
+    /// A split file that cannot be.
+    #[error("split file `{file}`, line {line}: {problem}\nhint: remove it; the same recipe writes it again")]
+    Line {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// What was expected and found.
+        problem: String,
+    },
+    /// The file could not be read.
+    #[error(transparent)]
+    Read(#[from] crate::error::FileError),
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] StoreError),
+}
+
+/// The split of a data set under a policy, one row a sample in the order of its records.
+///
+/// # Errors
+/// [`SplitError::NoOfficial`] when the publisher's split is asked for and there is none, [`SplitError::TooFew`] below
+/// three subjects.
+pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
+    let records = set.records();
+    let mut facts = vec![
+        ("dataset".to_owned(), set.manifest().name.to_string()),
+        ("content".to_owned(), set.manifest().content_hash()),
+    ];
+    let splits: Vec<Split> = match policy {
+        SplitPolicy::Official => {
+            facts.push(("policy".into(), "official".into()));
+            let found = records
+                .iter()
+                .map(|record| record.split.ok_or_else(|| SplitError::NoOfficial { sample: record.sample.to_string() }));
+            found.collect::<Result<_, _>>()?
+        }
+        SplitPolicy::BySubject { seed, shares } => {
+            let [train, val, test] = shares.as_array();
+            facts.push(("policy".into(), "by-subject".into()));
+            facts.push(("seed".into(), seed.to_string()));
+            facts.push(("shares".into(), format!("{train} {val} {test}")));
+            let samples: Vec<(&SubjectId, &Target)> = records.iter().map(|r| (&r.subject, &r.target)).collect();
+            subject_split(&samples, shares, seed)?
+        }
+    };
+    let rows = records.iter().zip(splits).map(|(record, split)| SplitRow {
+        sample: record.sample.clone(),
+        subject: record.subject.clone(),
+        split,
+    });
+    Ok(SplitTable::new(facts, rows.collect()))
+}

@@ -1,0 +1,34 @@
+//! Stores: folders and files of our own making, content-addressed, written whole or not at all, checked when read.
+//!
+//! Any byte that changed is found before it can change a result: tables and keys by the checksum list of their folder,
+//! numbers by a digest in every record, packages and checkpoints by checksums of their own.
+
+mod atomic;
+mod error;
+
+#[cfg(feature = "formats")]
+mod checkpoint;
+#[cfg(feature = "formats")]
+mod checksum;
+#[cfg(feature = "formats")]
+mod package;
+#[cfg(feature = "formats")]
+mod prepared;
+#[cfg(feature = "formats")]
+mod record;
+#[cfg(feature = "formats")]
+mod soft;
+
+pub use atomic::{StagedFolder, write_atomic};
+pub use error::{StoreError, path_tail};
+
+#[cfg(feature = "formats")]
+pub use checkpoint::{Checkpoint, CheckpointStore};
+#[cfg(feature = "formats")]
+pub use package::{read_package, write_package};
+#[cfg(feature = "formats")]
+pub use prepared::{PreparedEntry, PreparedSource, PreparedStore, PreparedWriter};
+#[cfg(feature = "formats")]
+pub use record::Element;
+#[cfg(feature = "formats")]
+pub use soft::{SoftKey, SoftStore, SoftStoreWriter};
