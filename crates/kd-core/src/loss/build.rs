@@ -1,0 +1,185 @@
+//! From a name and parameters, as they stand in a recipe, to a loss that fits the head.
+//!
+//! Everything that can be wrong is found here, before data or a network is touched.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    BernoulliKd, DistillLoss, HintonKd, LogitMse, LossEntry, LossError, Output, ParameterEntry, Range, Refusal,
+    SoftCrossEntropy,
+    catalog::{did_you_mean, find},
+};
+use crate::{head::Head, temperature::Temperature};
+
+/// The value of a parameter as a recipe gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// `true` or `false`.
+    Flag(bool),
+    /// Text.
+    Text(String),
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Text(text) => write!(f, "text `{text}`"),
+        }
+    }
+}
+
+/// Parameters of one loss, by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parameters(pub BTreeMap<String, Value>);
+
+impl Parameters {
+    /// No parameters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Makes a distillation loss from its name in the catalog, for logits of rank `D` and a head.
+///
+/// # Errors
+/// [`LossError`]: a name that is not in the catalog, a parameter that the loss does not have or that is missing or of
+/// the wrong kind, a temperature out of range, a head or a kind of output on which the loss means nothing.
+///
+/// # Example
+/// ```
+/// use kd_core::{Head, loss::{Parameters, build}};
+///
+/// let parameters = Parameters::new().with("temperature", 4.0);
+/// assert!(build::<2>("hinton", &parameters, Head::TwoClassSoftmax).is_ok());
+///
+/// let error = build::<2>("hinton", &parameters, Head::OneChannel).err().unwrap();
+/// assert!(error.to_string().ends_with("hint: use `bernoulli`"));
+/// ```
+pub fn build<const D: usize>(
+    name: &str,
+    parameters: &Parameters,
+    head: Head,
+) -> Result<Box<dyn DistillLoss<D>>, LossError> {
+    let entry = find(name)?;
+    let given = Given { entry, parameters };
+    given.check_names()?;
+    entry.fits_head(head).map_err(|refusal| refused(entry, format!("a {} head", head.name()), refusal))?;
+    let output = Output::of_rank(D);
+    entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
+    Ok(match entry.name {
+        "hinton" => Box::new(HintonKd::new(given.temperature()?)),
+        "soft-cross-entropy" => Box::new(SoftCrossEntropy::new(given.temperature()?)),
+        "bernoulli" => Box::new(BernoulliKd::new(given.temperature()?)),
+        "logit-mse" => {
+            let centered = given.flag("centered")?;
+            if centered && head.is_bernoulli() {
+                return Err(refused(entry, format!("a {} head when centered", head.name()), CENTERED_REFUSAL));
+            }
+            Box::new(LogitMse::new(centered))
+        }
+        other => unreachable!("catalog row `{other}` has a constructor: checked by a test over all rows"),
+    })
+}
+
+const CENTERED_REFUSAL: Refusal = Refusal {
+    reason: "centering frees a constant that a softmax cannot see but a sigmoid can; one channel would always give 0",
+    instead: "set `centered = false`",
+};
+
+fn refused(entry: &LossEntry, what: String, refusal: Refusal) -> LossError {
+    LossError::Refused { loss: entry.name, what, refusal }
+}
+
+/// The parameters that were given, read against a row of the catalog.
+struct Given<'a> {
+    entry: &'static LossEntry,
+    parameters: &'a Parameters,
+}
+
+impl Given<'_> {
+    fn check_names(&self) -> Result<(), LossError> {
+        let known = || self.entry.parameters.iter().map(|parameter| parameter.name);
+        match self.parameters.0.keys().find(|name| !known().any(|k| k == name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(LossError::UnknownParameter {
+                loss: self.entry.name,
+                name: name.clone(),
+                known: known().collect::<Vec<_>>().join(", "),
+                hint: did_you_mean(name, known(), &format!("kd losses {}", self.entry.name)),
+            }),
+        }
+    }
+
+    fn temperature(&self) -> Result<Temperature, LossError> {
+        let tau = self.number("temperature")?;
+        Temperature::new(tau).map_err(|source| LossError::Temperature { loss: self.entry.name, source })
+    }
+
+    fn number(&self, name: &str) -> Result<f64, LossError> {
+        let parameter = self.parameter(name);
+        match (self.parameters.0.get(name), parameter.range) {
+            (Some(Value::Number(number)), _) => Ok(*number),
+            (Some(other), _) => Err(self.wrong_kind(parameter, other)),
+            (None, Range::Number { default: Some(number), .. }) => Ok(number),
+            (None, _) => Err(self.missing(parameter)),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, LossError> {
+        let parameter = self.parameter(name);
+        match (self.parameters.0.get(name), parameter.range) {
+            (Some(Value::Flag(flag)), _) => Ok(*flag),
+            (Some(other), _) => Err(self.wrong_kind(parameter, other)),
+            (None, Range::Flag { default: Some(flag) }) => Ok(flag),
+            (None, _) => Err(self.missing(parameter)),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> &'static ParameterEntry {
+        let parameter = self.entry.parameters.iter().find(|parameter| parameter.name == name);
+        parameter.expect("a constructor reads only parameters of its own row: checked by a test over all rows")
+    }
+
+    fn missing(&self, parameter: &ParameterEntry) -> LossError {
+        LossError::MissingParameter { loss: self.entry.name, name: parameter.name, meaning: parameter.doc }
+    }
+
+    fn wrong_kind(&self, parameter: &ParameterEntry, found: &Value) -> LossError {
+        LossError::ParameterKind {
+            loss: self.entry.name,
+            name: parameter.name,
+            expected: parameter.range.to_string(),
+            found: found.to_string(),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The table of distillation losses: one place from which help, recipe checks and construction all read.
+//!
+//! A row says on which heads a loss means something. Every framework that was read lets a one-channel network train
+//! against a softmax loss that is 0 for any student; here that cell is a refusal with a reason.
+
+use super::LossError;
+use crate::{head::Head, temperature::Temperature};
+
+/// One row: everything a person or a recipe check has to know about a loss.
+#[derive(Debug, Clone, Copy)]
+pub struct LossEntry {
+    /// The name used in recipes.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// What is computed for one position, before the mean.
+    pub formula: &'static str,
+    /// What it is divided by and multiplied with.
+    pub divisor: &'static str,
+    /// Its parameters; one without a default is required.
+    pub parameters: &'static [ParameterEntry],
+    /// Whether it takes `[batch, class]`.
+    pub pooled: bool,
+    /// Whether it takes `[batch, class, …spatial]`.
+    pub dense: bool,
+    /// Author, year, identifier, place.
+    pub source: &'static str,
+    fits: fn(Head) -> Result<(), Refusal>,
+}
+
+/// A parameter of a loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParameterEntry {
+    /// Its key in a recipe.
+    pub name: &'static str,
+    /// What it accepts, and its default.
+    pub range: Range,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// What a parameter accepts. A default of `None` means that it must be given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Range {
+    /// A number from `min` to `max`, both included.
+    Number {
+        /// Lowest accepted value.
+        min: f64,
+        /// Highest accepted value.
+        max: f64,
+        /// Used where nothing is given.
+        default: Option<f64>,
+    },
+    /// `true` or `false`.
+    Flag {
+        /// Used where nothing is given.
+        default: Option<bool>,
+    },
+}
+
+impl Range {
+    /// Whether a recipe must give the parameter.
+    #[must_use]
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::Number { default: None, .. } | Self::Flag { default: None })
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number { min, max, .. } => write!(f, "a number from {min} to {max}"),
+            Self::Flag { .. } => f.write_str("true or false"),
+        }
+    }
+}
+
+/// Whether a network answers once per sample or once per pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// `[batch, class]`.
+    Pooled,
+    /// `[batch, class, (depth,) height, width]`.
+    Dense,
+}
+
+impl Output {
+    /// The kind of output that logits of a rank are.
+    #[must_use]
+    pub fn of_rank(rank: usize) -> Self {
+        if rank <= 2 { Self::Pooled } else { Self::Dense }
+    }
+
+    /// The name that tables and messages use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pooled => "pooled",
+            Self::Dense => "dense",
+        }
+    }
+}
+
+/// Why a loss makes no sense somewhere, and what does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, in words.
+    pub reason: &'static str,
+    /// What to use instead.
+    pub instead: &'static str,
+}
+
+impl LossEntry {
+    /// Whether the loss means something on a head.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of that cell of the table.
+    pub fn fits_head(&self, head: Head) -> Result<(), Refusal> {
+        (self.fits)(head)
+    }
+
+    /// Whether the loss takes this kind of output.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of that column of the table.
+    pub fn fits_output(&self, output: Output) -> Result<(), Refusal> {
+        match output {
+            Output::Pooled if !self.pooled => Err(Refusal {
+                reason: "it compares positions of a map, and a pooled output has only one",
+                instead: "use it on dense logits, or choose a loss for pooled logits (kd losses)",
+            }),
+            Output::Dense if !self.dense => Err(Refusal {
+                reason: "it is defined for one answer per sample, not for one per pixel",
+                instead: "use it on pooled logits, or choose a loss for dense logits (kd losses)",
+            }),
+            Output::Pooled | Output::Dense => Ok(()),
+        }
+    }
+}
+
+const MEAN_TAU: &str = "sum over classes, mean over valid samples or pixels, times τ²";
+
+const TEMPERATURE: ParameterEntry = ParameterEntry {
+    name: "temperature",
+    range: Range::Number { min: Temperature::MIN, max: Temperature::MAX, default: None },
+    doc: "the number τ that divides both sides' logits; 1 does not soften, 2 to 6 is usual",
+};
+
+/// Every distillation loss, in the order in which help lists them.
+pub static CATALOG: &[LossEntry] = &[
+    LossEntry {
+        name: "hinton",
+        doc: "Kullback-Leibler divergence of the student's softened softmax from the teacher's; 0 where they agree",
+        formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ)",
+        divisor: MEAN_TAU,
+        parameters: &[TEMPERATURE],
+        pooled: true,
+        dense: true,
+        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
+        fits: softmax_only,
+    },
+    LossEntry {
+        name: "soft-cross-entropy",
+        doc: "cross-entropy against the teacher's softened softmax: hinton plus the teacher's entropy, equal gradient",
+        formula: "−Σ_k p_t log p_s,  p = softmax(z / τ)",
+        divisor: MEAN_TAU,
+        parameters: &[TEMPERATURE],
+        pooled: true,
+        dense: true,
+        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
+        fits: softmax_only,
+    },
+    LossEntry {
+        name: "bernoulli",
+        doc: "Kullback-Leibler divergence of yes/no answers, both halves: one channel, several labels, ordered classes",
+        formula: "Σ_l q log(q/p) + (1−q) log((1−q)/(1−p)),  q = σ(z_t / τ), p = σ(z_s / τ)",
+        divisor: MEAN_TAU,
+        parameters: &[TEMPERATURE],
+        pooled: true,
+        dense: true,
+        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2, for two outcomes",
+        fits: bernoulli_only,
+    },
+    LossEntry {
+        name: "logit-mse",
+        doc: "half the squared distance between logits, centered over the classes or not (not on yes/no heads)",
+        formula: "½ Σ_k (z_s − z_t)²",
+        divisor: "sum over classes, mean over valid samples or pixels",
+        parameters: &[ParameterEntry {
+            name: "centered",
+            range: Range::Flag { default: None },
+            doc: "whether the mean over classes is taken off first; true for softmax-invariance, false on yes/no heads",
+        }],
+        pooled: true,
+        dense: true,
+        source: "Ba and Caruana 2014, arXiv 1312.6184, equation 1",
+        fits: every_head,
+    },
+];
+
+/// Finds a row by name.
+///
+/// # Errors
+/// [`LossError::UnknownLoss`], whose hint is the nearest name if one is near.
+///
+/// # Example
+/// ```
+/// use kd_core::{Head, loss::find};
+///
+/// assert!(find("hinton")?.fits_head(Head::TwoClassSoftmax).is_ok());
+/// let error = find("hintn").unwrap_err().to_string();
+/// assert!(error.ends_with("hint: did you mean `hinton`?"));
+/// # Ok::<(), kd_core::loss::LossError>(())
+/// ```
+pub fn find(name: &str) -> Result<&'static LossEntry, LossError> {
+    CATALOG.iter().find(|entry| entry.name == name).ok_or_else(|| LossError::UnknownLoss {
+        name: name.to_owned(),
+        known: CATALOG.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+        hint: did_you_mean(name, CATALOG.iter().map(|entry| entry.name), "kd losses"),
+    })
+}
+
+/// The nearest known name as a question, or the command that lists them.
+pub(super) fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>, list: &str) -> String {
+    let near =
+        known.map(|other| (edit_distance(name, other), other)).min().filter(|(d, _)| *d <= 2.max(name.len() / 3));
+    near.map_or_else(|| format!("`{list}` lists them"), |(_, other)| format!("did you mean `{other}`?"))
+}
+
+/// Levenshtein distance, ignoring case.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn softmax_only(head: Head) -> Result<(), Refusal> {
+    let reason = match head {
+        Head::TwoClassSoftmax | Head::Softmax { .. } => return Ok(()),
+        Head::OneChannel => {
+            "a softmax over one channel is 1 whatever the network says, so any student has the same loss"
+        }
+        Head::MultiLabel { .. } => "a softmax over labels would make labels exclude each other",
+        Head::Ordinal { .. } => "cumulative logits are separate yes/no questions, a softmax over them means nothing",
+    };
+    Err(Refusal { reason, instead: "use `bernoulli`" })
+}
+
+fn bernoulli_only(head: Head) -> Result<(), Refusal> {
+    if head.is_bernoulli() {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: "softmax logits mean something only relative to each other, the sigmoid of one is no probability",
+        instead: "use `hinton`",
+    })
+}
+
+fn every_head(_: Head) -> Result<(), Refusal> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distances_by_hand() {
+        for (a, b, distance) in [("", "abc", 3), ("kitten", "sitting", 3), ("Hinton", "hinton", 0), ("ab", "ba", 2)] {
+            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
+            assert_eq!(edit_distance(b, a), distance, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn a_far_name_gets_the_list_and_not_a_guess() {
+        let text = find("focal-frequency").unwrap_err().to_string();
+        assert!(text.ends_with("hint: `kd losses` lists them"), "{text}");
+        assert!(text.contains("hinton, soft-cross-entropy, bernoulli, logit-mse"), "{text}");
+    }
+
+    #[test]
+    fn a_row_for_one_kind_of_output_refuses_the_other() {
+        let dense_only = LossEntry { pooled: false, ..CATALOG[0] };
+        assert!(dense_only.fits_output(Output::Dense).is_ok());
+        assert!(dense_only.fits_output(Output::Pooled).unwrap_err().reason.contains("positions of a map"));
+        let pooled_only = LossEntry { dense: false, ..CATALOG[0] };
+        assert!(pooled_only.fits_output(Output::Pooled).is_ok());
+        assert!(pooled_only.fits_output(Output::Dense).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! Losses: what a student is asked to match.
+//!
+//! One convention for all of them, because published code uses at least five and a weight means nothing without its
+//! divisor: **sum over classes, mean over valid samples (pooled output) or valid pixels (dense output), times τ²**.
+//! On a map of any size the loss of a constant difference is therefore the same number.
+//!
+//! Raw logits come in. Both sides go through `log_softmax` or a stable softplus; no loss takes the logarithm of a
+//! softmax, so logits of ±10⁴ give finite values and gradients. Burn's own Kullback–Leibler loss is not used: it clamps
+//! the target and divides by the batch only.
+//!
+//! Distillation losses implement [`DistillLoss`] and are listed in [`CATALOG`]; [`build`] makes one from a name and
+//! checks that it fits the head. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
+
+mod bernoulli;
+mod binary_cross_entropy;
+mod build;
+mod catalog;
+mod cross_entropy;
+mod error;
+mod hinton;
+mod logit_mse;
+mod operands;
+mod reduce;
+mod soft_cross_entropy;
+
+pub use bernoulli::BernoulliKd;
+pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
+pub use build::{Parameters, Value, build};
+pub use catalog::{CATALOG, LossEntry, Output, ParameterEntry, Range, Refusal, find};
+pub use cross_entropy::CrossEntropy;
+pub use error::LossError;
+pub use hinton::HintonKd;
+pub use logit_mse::LogitMse;
+pub use operands::check_shapes;
+pub use reduce::mean_over_valid;
+pub use soft_cross_entropy::SoftCrossEntropy;
+
+use burn::tensor::Tensor;
+
+/// A loss that pulls the logits of a student toward those of a teacher.
+///
+/// # Shapes
+/// Logits are `[batch, class]` (pooled) or `[batch, class, (depth,) height, width]` (dense, rank 3 to 5); the class
+/// axis is always axis 1. A mask is `[batch, 1, …spatial]`, where a spatial axis may also have length 1 (one weight for
+/// the whole image): 1 counts, 0 does not. The result is one number, shape `[1]`.
+///
+/// # Policy
+/// Whatever stands at a masked position, NaN included, changes neither value nor gradient. A mask without a valid
+/// position gives exactly 0 with gradient 0. The teacher's logits and the mask are taken off the autodiff graph inside,
+/// so no gradient can reach them, and are converted to the student's floating type.
+///
+/// # Panics
+/// [`DistillLoss::forward`] panics with the text of [`LossError`] when [`DistillLoss::check`] would fail.
+pub trait DistillLoss<const D: usize>: Send + Sync + std::fmt::Debug {
+    /// The name in the catalog.
+    fn name(&self) -> &'static str;
+
+    /// Checks shapes once before training, so that a mistake is an error with words rather than a panic in step one.
+    ///
+    /// # Errors
+    /// [`LossError`] when the shapes break the rules of [`check_shapes`] or this loss needs more classes.
+    fn check(&self, student: &[usize], teacher: &[usize], mask: Option<&[usize]>) -> Result<(), LossError> {
+        check_shapes(student, teacher, mask)
+    }
+
+    /// Computes the loss, shape `[1]`.
+    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1>;
+}
