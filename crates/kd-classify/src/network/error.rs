@@ -1,0 +1,65 @@
+//! Why a network could not be built from what a recipe says.
+
+/// A design that names no network, or a network that the input does not fit.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NetworkError {
+    /// A key is given that this architecture does not have.
+    #[error(
+        "network key `{key}` does not apply to architecture `{architecture}`\nhint: remove it; {architecture} takes {takes}"
+    )]
+    KeyNotTaken {
+        /// The key.
+        key: &'static str,
+        /// The architecture's recipe name.
+        architecture: &'static str,
+        /// The optional keys that it does take.
+        takes: &'static str,
+    },
+    /// A key is missing that this architecture needs.
+    #[error(
+        "network key `{key}` is missing, architecture `{architecture}` needs it\nhint: add for example `{example}`"
+    )]
+    KeyMissing {
+        /// The key.
+        key: &'static str,
+        /// The architecture's recipe name.
+        architecture: &'static str,
+        /// A line that would do.
+        example: &'static str,
+    },
+    /// A number lies outside its range.
+    #[error("network `{key}` is {found}, expected {expected}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// The image is so small that a layer would have no output.
+    #[error(
+        "input of {height}×{width} pixels is too small for {network}, expected at least {least}×{least}\n\
+         hint: use `stem = \"small\"` or larger images"
+    )]
+    InputTooSmall {
+        /// The network as [`NetworkSpec`](super::NetworkSpec) displays itself.
+        network: String,
+        /// Rows of the input.
+        height: usize,
+        /// Columns of the input.
+        width: usize,
+        /// The smallest square that fits.
+        least: usize,
+    },
+    /// The image is larger than any network here is meant for.
+    #[error("input of {height}×{width} pixels is too large, expected at most {most}×{most}")]
+    InputTooLarge {
+        /// Rows of the input.
+        height: usize,
+        /// Columns of the input.
+        width: usize,
+        /// The largest square that is taken.
+        most: usize,
+    },
+}

@@ -1,0 +1,79 @@
+//! The layers that all networks share, each with the one padding rule of this crate: half the kernel on every side.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::module::adaptive_avg_pool2d;
+use burn::tensor::{Device, Tensor};
+
+use super::walk::Walk;
+
+/// A square convolution, as a shape: what the module and the walk are both made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConvShape {
+    pub(crate) channels: [usize; 2],
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) groups: usize,
+    pub(crate) bias: bool,
+}
+
+impl ConvShape {
+    /// A convolution without bias, as it stands before a batch norm that would cancel it.
+    pub(crate) fn new(channels: [usize; 2], kernel: usize, stride: usize) -> Self {
+        Self { channels, kernel, stride, groups: 1, bias: false }
+    }
+
+    pub(crate) fn with_bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// One kernel per channel.
+    pub(crate) fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { groups: channels, ..Self::new([channels, channels], kernel, stride) }
+    }
+
+    pub(crate) fn init(self, device: &Device) -> Conv2d {
+        let half = self.kernel / 2;
+        Conv2dConfig::new(self.channels, [self.kernel; 2])
+            .with_stride([self.stride; 2])
+            .with_groups(self.groups)
+            .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
+            .with_bias(self.bias)
+            .init(device)
+    }
+}
+
+/// Convolution, batch norm, ReLU.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    /// The convolution, without bias.
+    pub conv: Conv2d,
+    /// The norm over its output channels.
+    pub bn: BatchNorm,
+}
+
+impl ConvNorm {
+    pub(crate) fn init(shape: ConvShape, device: &Device) -> Self {
+        Self { conv: shape.init(device), bn: norm(shape.channels[1], device) }
+    }
+
+    pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        relu(self.bn.forward(self.conv.forward(input)))
+    }
+
+    pub(crate) fn walk(shape: ConvShape, walk: &mut Walk) {
+        walk.conv(shape);
+        walk.norm();
+    }
+}
+
+pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
+    BatchNormConfig::new(channels).init(device)
+}
+
+/// Mean over the image: `[batch, channel, height, width]` to `[batch, channel]`.
+pub(crate) fn global_average(input: Tensor<4>) -> Tensor<2> {
+    adaptive_avg_pool2d(input, [1, 1]).flatten(1, 3)
+}
