@@ -1,0 +1,168 @@
+//! Tables of scores: arms with intervals and seed spread, seeds one by one, classes.
+
+use super::{span, value};
+use crate::number;
+use crate::record::{Arm, NetworkFacts, Role, RunRecord};
+use crate::svg;
+use crate::table::column_metrics;
+use maud::{Markup, html};
+
+/// All arms, grouped by network, and below them every seed.
+pub(super) fn arms(record: &RunRecord) -> Option<Markup> {
+    let metrics = column_metrics(record);
+    let columns = metrics.len() + 2;
+    Some(html! {
+        p class="lead" {
+            "Same budget for every arm of a student: steps, batches, order of data. Each cell: value, 95 % interval, and \
+             the range over seeds. The epoch was chosen on validation."
+        }
+        div class="scroll" { table class="arms" {
+            thead { tr {
+                th scope="col" { "Arm" }
+                th scope="col" class="num" { "Seeds" }
+                @for name in &metrics { th scope="col" class="num" { (record.label(name)) } }
+            } }
+            tbody {
+                (network_row(&format!("Teacher \u{b7} {}", record.teacher.network.name), &record.teacher.network, None, columns))
+                (row(record, &metrics, &record.teacher.arm))
+            }
+            @for group in &record.students {
+                tbody {
+                    (network_row(&format!("{} \u{b7} {}", group.name, group.network.name), &group.network, Some(&record.teacher.network), columns))
+                    @for arm in group.arms.iter().filter(|arm| arm.role != Role::Extra) { (row(record, &metrics, arm)) }
+                    @for arm in group.arms.iter().filter(|arm| arm.role == Role::Extra) { (row(record, &metrics, arm)) }
+                }
+            }
+        } }
+        (seeds(record))
+    })
+}
+
+fn network_row(name: &str, network: &NetworkFacts, teacher: Option<&NetworkFacts>, columns: usize) -> Markup {
+    html! {
+        tr class="group" { th colspan=(columns) scope="rowgroup" {
+            (name)
+            span class="facts" {
+                span { (number::count(network.parameters)) " parameters" @if let Some(teacher) = teacher { " (" (number::fraction(network.parameters, teacher.parameters)) ")" } }
+                span { (number::short(network.multiply_adds)) " multiply-adds" }
+                span { (number::bytes(network.file_bytes)) }
+                @if let Some(ms) = network.latency_p50_ms { span { "p50 " (number::milliseconds(ms)) } }
+                @if let Some(ms) = network.latency_p95_ms { span { "p95 " (number::milliseconds(ms)) } }
+                @if let Some(bytes) = network.peak_memory_bytes { span { (number::bytes(bytes)) " peak memory" } }
+            }
+        } }
+    }
+}
+
+fn row(record: &RunRecord, metrics: &[&str], arm: &Arm) -> Markup {
+    html! {
+        tr class=(svg::class(arm.role)) {
+            th scope="row" {
+                span class="arm-name" { (svg::key(arm.role)) (arm.name) @if arm.role == Role::Extra { small class="pill neutral" { "apart" } } }
+                @if !arm.terms.is_empty() { small class="terms" { (crate::markdown::terms(arm)) } }
+                @if let Some(note) = &arm.note { small class="terms" { (note) } }
+            }
+            td class="num" { (arm.seeds.len()) }
+            @for name in metrics {
+                td class="num" {
+                    @match arm.metric(name) {
+                        Some(metric) => {
+                            @let decimals = record.decimals(name);
+                            b { (value(&metric.value, decimals)) }
+                            (span(&metric.low, &metric.high, decimals))
+                            @if let Some((low, high)) = arm.seed_range(name).filter(|_| arm.seeds.len() > 1) {
+                                small class="seeds" { "seeds " (number::fixed(low, decimals)) "\u{2013}" (number::fixed(high, decimals)) }
+                            }
+                        }
+                        None => "\u{2013}",
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn seeds(record: &RunRecord) -> Markup {
+    let metrics = column_metrics(record);
+    html! {
+        details {
+            summary { "Every seed, at the last epoch and at the chosen one" }
+            div class="scroll" { table class="compact" {
+                thead {
+                    tr {
+                        th rowspan="2" scope="col" { "Student" } th rowspan="2" scope="col" { "Arm" }
+                        th rowspan="2" scope="col" class="num" { "Seed" } th rowspan="2" scope="col" class="num" { "Chosen epoch" }
+                        @for name in &metrics { th colspan="2" scope="colgroup" class="num" { (record.label(name)) } }
+                    }
+                    tr { @for _ in &metrics { th scope="col" class="num" { "last" } th scope="col" class="num" { "chosen" } } }
+                }
+                tbody {
+                    @for (group, _, arm) in record.all_arms() {
+                        @for seed in &arm.per_seed {
+                            tr {
+                                td { @if let Some(group) = group { (group.name) } @else { "\u{2013}" } }
+                                td { (arm.name) }
+                                td class="num" { (seed.seed) }
+                                td class="num" {
+                                    @if let Some(curves) = arm.curves.iter().find(|curves| curves.seed == seed.seed) { (curves.chosen_epoch) }
+                                    @else { "\u{2013}" }
+                                }
+                                @for name in &metrics {
+                                    @match seed.metric(name) {
+                                        Some(one) => {
+                                            td class="num" { (value(&one.last, record.decimals(name))) }
+                                            td class="num" { b { (value(&one.chosen, record.decimals(name))) } }
+                                        }
+                                        None => { td class="num" { "\u{2013}" } td class="num" { "\u{2013}" } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// Scores of each class, arms side by side.
+pub(super) fn classes(record: &RunRecord) -> Option<Markup> {
+    let arms: Vec<_> = record.all_arms().filter(|(_, _, arm)| !arm.per_class.is_empty()).collect();
+    let (_, _, first) = arms.first()?;
+    let metrics: Vec<&str> = first.per_class.first()?.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    Some(html! {
+        div class="scroll" { table class="compact classes" {
+            thead { tr {
+                th scope="col" { "Class" } th scope="col" class="num" { "n" } th scope="col" { "Student" } th scope="col" { "Arm" }
+                @for name in &metrics { th scope="col" class="num" { (record.label(name)) } }
+            } }
+            @for (index, class) in first.per_class.iter().enumerate() {
+                tbody {
+                    @for (place, (group, _, arm)) in arms.iter().enumerate() {
+                        @if let Some(row) = arm.per_class.get(index) {
+                            tr class=(svg::class(arm.role)) {
+                                @if place == 0 {
+                                    th scope="rowgroup" rowspan=(arms.len()) { (class.class) }
+                                    td class="num" rowspan=(arms.len()) { (number::count(class.n)) }
+                                }
+                                td { @if let Some(group) = group { (group.name) } @else { "\u{2013}" } }
+                                td { span class="arm-name" { (svg::key(arm.role)) (arm.name) } }
+                                @for name in &metrics {
+                                    td class="num" {
+                                        @match row.metrics.iter().find(|metric| metric.name == *name) {
+                                            Some(metric) => {
+                                                (value(&metric.value, record.decimals(name))) " "
+                                                (span(&metric.low, &metric.high, record.decimals(name)))
+                                            }
+                                            None => "\u{2013}",
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+    })
+}
