@@ -1,0 +1,467 @@
+//! The command line as types: what can be asked for, and how help explains it.
+//!
+//! Everything that a flag can get wrong by itself is refused here, before a file is touched, with exit code 2.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "Distils a large medical-image network into a small one, and shows whether it helped";
+
+/// The commands by what they are for; clap itself knows no groups. A test compares them with the real ones.
+const HELP_TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Experiment:
+  run       All stages of a recipe: teacher, soft labels, students, scores, report, package
+  prepare   Only bring the images to the network's size, channels and intensities
+  teach     Only train the teacher
+  label     Train the teacher if need be, and store its answers
+  learn     Only train the students
+  score     Only answer the test split and compute metrics
+  report    Only write the report and the package
+
+Use a student:
+  predict   Answer images with a finished student
+
+Data:
+  data      List, fetch, import, check and describe data sets
+  inspect   Say what a file holds
+
+Look things up:
+  metrics   Score anybody's predictions
+  losses    The distillation losses: formula, heads, parameters, source
+  devices   What can be computed on here, and why the rest cannot
+
+Options:
+{options}{after-help}";
+
+const AFTER_HELP: &str = "\
+Examples:
+  kd run chest-phantom                       the whole experiment on generated radiographs, no download
+  kd run chest-phantom --dry-run             what it would do, and what that costs
+  kd predict student.kd scans/ --out answers
+  kd data get pneumoniamnist
+  kd metrics classify --pred scores.csv --scores probs --json
+
+Data goes to stdout, talk goes to stderr. Exit code 0: done; 1: failed; 2: wrong usage or configuration.
+`kd COMMAND --help` tells more about a command.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kd",
+    version,
+    about = ABOUT,
+    after_help = AFTER_HELP,
+    help_template = HELP_TEMPLATE,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder of downloads, runs and reports
+    #[arg(long, global = true, value_name = "DIR", env = "KD_ROOT", default_value = "./artifacts")]
+    pub(crate) root: PathBuf,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
+    /// No progress and no notes; errors are still told
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell more of what is done; twice tells everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All stages of a recipe: teacher, soft labels, every arm and seed, scores, report, package
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Bring the images of a recipe to the network's size, channels and intensities
+    Prepare(RunArgs),
+    /// Train the teacher of a recipe
+    Teach(RunArgs),
+    /// Store the teacher's answers for every training sample and view
+    Label(RunArgs),
+    /// Train the students of a recipe: every arm with every seed
+    Learn(RunArgs),
+    /// Answer the test split with teacher and students, and compute metrics
+    Score(RunArgs),
+    /// Write the report and the package of a scored recipe
+    Report(RunArgs),
+    /// Answer images with a finished student; writes predictions.csv and predictions.json
+    #[command(after_help = PREDICT_HELP)]
+    Predict(PredictArgs),
+    /// List, fetch, import, check and describe data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Say what a file holds: shape, range, intensity meaning, checksum, warnings
+    Inspect(InspectArgs),
+    /// Score anybody's predictions, with intervals over subjects
+    #[command(subcommand)]
+    Metrics(MetricsCommand),
+    /// The distillation losses: formula, heads, parameters, source
+    Losses(LossesArgs),
+    /// What can be computed on here, and why the rest cannot
+    Devices,
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  kd run chest-phantom --seeds 0..5
+  kd run my-recipe.toml --set student.train.epochs=4 --set arm.kd.hinton.temperature=2
+  kd run chest-phantom --seeds 3,4 --resume      adds two seeds to the same experiment
+
+A run that was stopped, by Ctrl-C or otherwise, goes on with --resume and ends in the same bytes.";
+
+const PREDICT_HELP: &str = "\
+Examples:
+  kd predict student.kd scan.png --out answers
+  kd predict student.kd scans/ more.npz:test_images --out answers
+
+Inputs are PNG and JPEG files, npz archives (arrays `images` or `…_images`, or the one named behind a colon), or
+folders of these. An input that cannot be answered is named, the others are answered, and the exit code is 1.";
+
+/// A recipe and how to run it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Name of a recipe that comes with kd, or path to one's own
+    pub(crate) recipe: String,
+    /// Seeds of the students: 0..5 is 0, 1, 2, 3, 4; or a list such as 0,3,7 [default: the recipe's]
+    #[arg(long, value_name = "SEEDS", value_parser = parse_seeds)]
+    // By its path, or clap would take it for an option with several values.
+    pub(crate) seeds: Option<std::vec::Vec<u64>>,
+    /// auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+    /// Change one key of the recipe, such as student.train.epochs=4; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub(crate) set: Vec<String>,
+    /// Go on with what an earlier run left
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Only say what would be done: steps, arithmetic, time, memory, disk
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Seconds between two checkpoints of a training
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) checkpoint_seconds: u64,
+}
+
+/// How far along its road an experiment is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Images.
+    Prepare,
+    /// Teacher.
+    Teach,
+    /// Soft labels.
+    Label,
+    /// Students.
+    Learn,
+    /// Answers and metrics.
+    Score,
+    /// Report and package.
+    Report,
+    /// Everything.
+    Run,
+}
+
+/// A package and what to answer.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// The student, as `kd run` wrote it
+    pub(crate) package: PathBuf,
+    /// Images, npz archives, or folders of them
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// New folder for predictions.csv and predictions.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+}
+
+/// What to do with data sets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// All data sets: those that kd knows, and your imports
+    List,
+    /// Download a data set with checksum and resume, or generate it
+    Get {
+        /// Name from `kd data list`, or path to a dataset.toml
+        name: String,
+        /// Folder with copies of the publisher's files; nothing is downloaded then
+        #[arg(long, value_name = "DIR")]
+        mirror: Option<PathBuf>,
+    },
+    /// Take in your own data under a name of their own
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Check every file, label and image of a data set against its manifest
+    Verify {
+        /// Name from `kd data list`, or path to a dataset.toml
+        name: String,
+    },
+    /// Count images, subjects and classes of a data set, and say what its numbers mean
+    Describe {
+        /// Name from `kd data list`, or path to a dataset.toml
+        name: String,
+    },
+    /// Remove the raw files of data sets; says what would go unless --yes is given
+    Clean {
+        /// Names of data sets; none lists what there is
+        names: Vec<String>,
+        /// Really remove them
+        #[arg(long, requires = "names")]
+        yes: bool,
+    },
+}
+
+const IMPORT_HELP: &str = "\
+Examples:
+  kd data import lung-local --format npz lung.npz --license CC-BY-4.0
+  kd data import skin-local --format image-folder photos/ --groups patients.csv --license LicenseRef-hospital
+
+An npz has the arrays {train,val,test}_images and _labels, perhaps _groups. A folder has <class>/… or
+<split>/<class>/…. The CSV of --groups has the columns `file,group`: images of one patient belong to one group, and
+no split will divide them.";
+
+/// What to import.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// A free name: lower-case letters, digits, `-`, `_` or `.`
+    pub(crate) name: String,
+    /// One npz, or one folder
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How the files hold their images
+    #[arg(long, value_enum)]
+    pub(crate) format: ImportFormatName,
+    /// SPDX identifier of the license, or LicenseRef-… for terms without one
+    #[arg(long, value_name = "SPDX")]
+    pub(crate) license: String,
+    /// CSV with the columns `file,group`: who each image belongs to
+    #[arg(long, value_name = "CSV")]
+    pub(crate) groups: Option<PathBuf>,
+    /// Copy the files instead of linking them
+    #[arg(long)]
+    pub(crate) copy: bool,
+    /// What is asked about each image [default: as the labels say]
+    #[arg(long, value_enum)]
+    pub(crate) task: Option<TaskName>,
+    /// Class names in the order of the labels, with commas between them
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) classes: Option<Vec<String>>,
+    /// Whom to cite
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) citation: Option<String>,
+}
+
+/// How files to import hold their images.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ImportFormatName {
+    /// One npz in MedMNIST's layout
+    Npz,
+    /// A folder for each class
+    ImageFolder,
+}
+
+/// What is asked about each image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TaskName {
+    /// One of two classes; the second is the positive one
+    Binary,
+    /// One of several classes
+    MultiClass,
+    /// Any number of labels, each present or absent
+    MultiLabel,
+    /// One of several classes that have an order
+    Ordinal,
+}
+
+/// What to look into.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// An image, array, archive, weights file or package
+    pub(crate) file: PathBuf,
+}
+
+/// What to score.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MetricsCommand {
+    /// Classification: AUROC, accuracy, calibration and more, each with an interval
+    #[command(after_help = METRICS_HELP)]
+    Classify(ClassifyArgs),
+}
+
+const METRICS_HELP: &str = "\
+Examples:
+  kd metrics classify --pred logits.npy --truth labels.npy --scores logits
+  kd metrics classify --pred run.npz:probs --truth run.npz:labels --scores probs --groups patients.npy
+  kd metrics classify --pred scores.csv --scores probs --json
+
+Predictions are [n, classes], or [n] for one channel. Truth is [n] or [n, 1] classes, or [n, labels] of 0 and 1.
+Files are .npy, .npz (`file.npz:array` where there are several) or CSV with the columns id, truth (or truth_0, …
+for several labels) and score_0, …. Two files with ids are joined by id.";
+
+/// Predictions, truth, and how to be sure of the difference.
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// Predictions
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pred: String,
+    /// Truth; may be left out when the predictions are a CSV with truth
+    #[arg(long, value_name = "FILE")]
+    pub(crate) truth: Option<String>,
+    /// What the predictions are
+    #[arg(long, value_enum)]
+    pub(crate) scores: ScoreKind,
+    /// What was asked [default: as the shapes say; ordinal must be named]
+    #[arg(long, value_enum)]
+    pub(crate) task: Option<TaskName>,
+    /// Who each sample belongs to: [n] numbers or texts, or CSV with the columns id, group
+    #[arg(long, value_name = "FILE")]
+    pub(crate) groups: Option<String>,
+    /// Confidence level of the intervals
+    #[arg(long, default_value_t = 0.95)]
+    pub(crate) level: f64,
+    /// Bootstrap draws
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) resamples: usize,
+    /// How draws become an interval
+    #[arg(long, value_enum, default_value_t = IntervalName::Bca)]
+    pub(crate) method: IntervalName,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// What numbers in a file of predictions are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScoreKind {
+    /// Probabilities in 0..1
+    Probs,
+    /// Raw network outputs
+    Logits,
+}
+
+/// How bootstrap draws become an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IntervalName {
+    /// Bias-corrected and accelerated
+    Bca,
+    /// Plain percentiles
+    Percentile,
+}
+
+/// Which loss.
+#[derive(Debug, Args)]
+pub(crate) struct LossesArgs {
+    /// One loss in full; none lists all
+    pub(crate) name: Option<String>,
+}
+
+/// More seeds than anybody waits for: a mistyped range should not start a year of work.
+const MOST_SEEDS: u64 = 1000;
+
+/// Seeds in the order given, none twice.
+fn parse_seeds(text: &str) -> Result<Vec<u64>, String> {
+    const EXPECTED: &str = "expected a range such as 0..5 (0, 1, 2, 3, 4) or a list such as 0,3,7";
+    let number = |part: &str| {
+        part.trim().parse::<u64>().map_err(|_| format!("`{}` is no whole number from 0 on; {EXPECTED}", part.trim()))
+    };
+    if let Some((first, end)) = text.split_once("..") {
+        let (first, end) = (number(first)?, number(end)?);
+        return match end.checked_sub(first) {
+            None | Some(0) => Err(format!("the range holds no seed (the end is not included); {EXPECTED}")),
+            Some(count) if count > MOST_SEEDS => Err(format!("{count} seeds, expected at most {MOST_SEEDS}")),
+            Some(_) => Ok((first..end).collect()),
+        };
+    }
+    let seeds = text.split(',').map(number).collect::<Result<Vec<u64>, String>>()?;
+    match seeds.iter().enumerate().find(|(place, seed)| seeds[..*place].contains(seed)) {
+        Some((_, double)) => Err(format!("seed {double} stands twice, expected each once")),
+        None => Ok(seeds),
+    }
+}
+
+fn parse_override(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err("expected KEY=VALUE, such as student.train.epochs=4".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_groups_of_the_help_name_every_command_once() {
+        let groups = HELP_TEMPLATE.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+        let mut grouped: Vec<&str> = groups.collect();
+        grouped.sort_unstable();
+        let command = Cli::command();
+        let mut real: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        real.sort_unstable();
+        assert_eq!(grouped, real);
+    }
+
+    #[test]
+    fn a_range_leaves_its_end_out_and_a_list_keeps_its_order() {
+        assert_eq!(parse_seeds("0..3"), Ok(vec![0, 1, 2]));
+        assert_eq!(parse_seeds("7, 0,3"), Ok(vec![7, 0, 3]));
+        assert_eq!(parse_seeds("4"), Ok(vec![4]));
+    }
+
+    #[test]
+    fn empty_double_and_senseless_seeds_are_refused_with_the_reason() {
+        for (text, reason) in [
+            ("3..3", "no seed"),
+            ("5..2", "no seed"),
+            ("", "`` is no whole number"),
+            ("1,2,1", "seed 1 stands twice"),
+            ("1,-2", "`-2` is no whole number"),
+            ("0..18446744073709551615", "at most 1000"),
+        ] {
+            let refused = parse_seeds(text).unwrap_err();
+            assert!(refused.contains(reason), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn options_stand_before_or_behind_the_command() {
+        for line in [["kd", "--json", "losses"], ["kd", "losses", "--json"]] {
+            assert!(Cli::try_parse_from(line).unwrap().global.json);
+        }
+        assert!(Cli::try_parse_from(["kd", "run", "r", "--set", "epochs"]).is_err());
+        assert!(Cli::try_parse_from(["kd", "data", "clean", "--yes"]).is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! `kd run` and its stages: one road, walked whole or up to a point.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use kd_data::Root;
+use kd_data::catalog;
+use kd_image::{SampleSource, Split};
+
+use crate::args::{RunArgs, Stage};
+use crate::device;
+use crate::output::{Output, UsageError};
+use crate::recipe::{self, Experiment};
+use crate::stage::dry_run::Forecast;
+use crate::stage::label::{label, teach};
+use crate::stage::{Context, dry_run, learn, prepare, report, training};
+
+/// Walks an experiment up to `stage`.
+pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Result<bool> {
+    let source = recipe::load(&args.recipe, &args.set)?;
+    let manifest = catalog::resolve(root, &source.recipe.data.name)?;
+    let experiment = Experiment::new(&source, &manifest).map_err(|error| UsageError::new(format!("{error:#}")))?;
+    let device = device::resolve(&args.device)?;
+    let seeds = args.seeds.clone().unwrap_or_else(|| experiment.recipe.student.seeds.clone());
+    if seeds.is_empty() {
+        return Err(UsageError::new("no seed to train students with, expected at least one\nhint: --seeds 0..3").into());
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    watch(&stop)?;
+    let command = std::env::args().collect::<Vec<_>>();
+    let context = Context {
+        root,
+        out,
+        device: &device,
+        experiment: &experiment,
+        manifest: &manifest,
+        seeds: &seeds,
+        command: &command_line(&command),
+        stop: &stop,
+        checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+        times: std::cell::RefCell::default(),
+    };
+    if args.dry_run {
+        show(&dry_run::run(&context)?, &experiment, out);
+        return Ok(true);
+    }
+    if args.resume {
+        demand_begun(&context)?;
+    }
+    walk(&context, stage)?;
+    Ok(true)
+}
+
+/// The command as it was given, without the path of the program.
+fn command_line(arguments: &[String]) -> String {
+    let program = arguments.first().map_or("kd", |path| path.rsplit(['/', '\\']).next().unwrap_or("kd"));
+    std::iter::once(program).chain(arguments.iter().skip(1).map(String::as_str)).collect::<Vec<_>>().join(" ")
+}
+
+fn watch(stop: &Arc<AtomicBool>) -> Result<()> {
+    let stop = Arc::clone(stop);
+    ctrlc::set_handler(move || {
+        // The second press ends at once: whatever is on disk is whole.
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })?;
+    Ok(())
+}
+
+/// `--resume` is a promise that there is something to go on from.
+fn demand_begun(context: &Context<'_>) -> Result<()> {
+    let runs = kd_data::text::folder_names(&context.root.runs())?;
+    if runs.is_empty() {
+        return Err(UsageError::new(
+            "--resume was given, but nothing has been trained under this root, expected a finished or interrupted run\nhint: leave --resume out, or name the root with --root",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn walk(context: &Context<'_>, stage: Stage) -> Result<()> {
+    let out = context.out;
+    if matches!(stage, Stage::Score | Stage::Report | Stage::Run) {
+        let reported = report::run(context)?;
+        if out.is_json() {
+            let record: serde_json::Value = serde_json::from_str(&reported.record)?;
+            out.json(&record)?;
+        } else {
+            out.data(&reported.summary);
+            out.data(format!("report: {}", reported.folder.join("report.html").display()));
+        }
+        return Ok(());
+    }
+    let prepared = prepare::run(context)?;
+    let counts = Split::ALL.map(|split| format!("{} {split}", prepared.split(split).len())).join(", ");
+    out.note(format!("prepared {} ({counts})", &prepared.store.identity()[..12]));
+    if stage == Stage::Prepare {
+        return Ok(());
+    }
+    let teacher = teach(context, &prepared)?;
+    out.note(format!("teacher {} is ready", &teacher.hash[..12]));
+    if stage == Stage::Teach {
+        return Ok(());
+    }
+    let soft = label(context, &prepared, &teacher)?;
+    if stage == Stage::Label {
+        return Ok(());
+    }
+    for student in &context.experiment.students {
+        for arm in &context.experiment.arms {
+            let runs = learn::run(context, &prepared, &teacher, soft.as_ref(), student, arm)?;
+            let finished = runs.runs.iter().filter(|run| training::is_finished(context, &run.id)).count();
+            out.note(format!("{} {}: {finished} seeds are ready", student.name, arm.name));
+        }
+    }
+    Ok(())
+}
+
+fn show(forecast: &Forecast, experiment: &Experiment, out: &Output) {
+    if out.is_json() {
+        let _ = out.json(forecast);
+        return;
+    }
+    let mut text = format!("{}\n\n", experiment.recipe.title);
+    text += &format!("{:<44} {:>9} {:>7} {:>9} {:>9}\n", "step", "state", "steps", "TFLOP", "time");
+    for step in &forecast.steps {
+        text += &format!(
+            "{:<44} {:>9} {:>7} {:>9.2} {:>9}\n",
+            step.name,
+            step.state,
+            step.optimizer_steps,
+            step.tflop,
+            duration(step.seconds)
+        );
+    }
+    let memory = forecast.peak_memory_bytes.map_or_else(|| "unknown".into(), |bytes| format!("{} MiB", bytes >> 20));
+    text += &format!(
+        "\nin all {:.2} TFLOP, about {} left to do, {} MiB of disk, peak memory about {memory}\n",
+        forecast.tflop,
+        duration(forecast.seconds),
+        (forecast.disk_bytes >> 20) + 1,
+    );
+    text += "times come from one measured step of each network on this machine; nothing was trained";
+    out.data(text);
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a plan")]
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}

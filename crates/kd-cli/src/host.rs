@@ -1,0 +1,109 @@
+//! The facts about machine and program that stand beside every number in a record.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The version of Burn that the workspace pins; a test compares it with the root manifest.
+pub(crate) const BURN: &str = "0.22.1";
+
+/// The machine. Nothing here names a person, a path or an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The processor's name, or `unknown`.
+    pub(crate) cpu: String,
+    /// Cores that this process may use.
+    pub(crate) cores: u32,
+    /// Main memory.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Operating system and architecture.
+    pub(crate) os: String,
+}
+
+/// This machine.
+pub(crate) fn facts() -> Facts {
+    Facts {
+        cpu: kd_data::host::cpu_model().unwrap_or_else(|| "unknown".into()),
+        cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+        memory_bytes: kd_data::host::memory_bytes(),
+        os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    }
+}
+
+/// The most memory that this process has held so far; none where the system does not tell.
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
+    kd_data::host::peak_memory_bytes()
+}
+
+/// The revision that the program was built from, or `unknown`.
+pub(crate) fn revision() -> &'static str {
+    env!("KD_REVISION")
+}
+
+/// Whether files differed from that revision.
+pub(crate) fn dirty() -> bool {
+    matches!(env!("KD_DIRTY"), "true" | "1")
+}
+
+/// The compiler that built the program.
+pub(crate) fn rustc() -> &'static str {
+    env!("KD_RUSTC")
+}
+
+/// The program with its version.
+pub(crate) fn program() -> &'static str {
+    concat!("kd ", env!("CARGO_PKG_VERSION"))
+}
+
+/// Today in UTC as `2026-11-23`.
+pub(crate) fn today() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    date(seconds / 86_400)
+}
+
+/// The calendar date of a day counted from 1970-01-01: years are counted from March, so that a leap day is a year's last
+/// day and months have a regular pattern (Hinnant 2013, `civil_from_days`).
+fn date(days: u64) -> String {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_burn_is_the_one_that_the_workspace_pins() {
+        let manifest = include_str!("../../../Cargo.toml");
+        assert!(manifest.contains(&format!("burn = {{ version = \"={BURN}\"")), "{BURN}");
+    }
+
+    #[test]
+    fn every_fact_has_a_value() {
+        let facts = facts();
+        for text in [&facts.cpu, &facts.os, rustc(), revision(), program()] {
+            assert!(!text.trim().is_empty(), "{facts:?}");
+        }
+        assert!(facts.cores > 0);
+    }
+
+    #[test]
+    fn days_become_dates_across_leap_days_and_centuries() {
+        // From `date -u -d @$((days * 86400)) +%F`.
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (19_782, "2024-02-29"),
+            (47_540, "2100-02-28"),
+            (47_541, "2100-03-01"),
+        ] {
+            assert_eq!(date(days), expected);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The finished student as one file: weights, network, preparation, classes, decision threshold, calibration, and where
+//! it all came from.
+//!
+//! The container (zip with checksums) is kd-data's; what the entries mean is decided here. Every entry is checked before
+//! a single image is read, so a package of another version fails at once and in words.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use kd_classify::{Classifier, NetworkDesign};
+use kd_core::{Head, State};
+use kd_data::prepare::PreparePlan;
+use kd_data::store::{read_package, write_package};
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout; a package of another version is refused.
+pub(crate) const SCHEMA: u32 = 1;
+
+const CARD: &str = "card.json";
+const WEIGHTS: &str = "weights.safetensors";
+const LICENSE: &str = "LICENSE.txt";
+
+/// Which outputs the network has and what they mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HeadKind {
+    /// One logit for the positive class.
+    OneChannel,
+    /// One logit a class.
+    Softmax,
+    /// One logit a label.
+    MultiLabel,
+    /// Cumulative logits of ordered classes.
+    Ordinal,
+}
+
+impl HeadKind {
+    /// The head for a number of classes or labels.
+    pub(crate) fn head(self, n_classes: usize) -> Result<Head> {
+        Ok(match self {
+            Self::OneChannel if n_classes == 2 => Head::OneChannel,
+            Self::OneChannel => bail!(
+                "head is one-channel, which knows 2 classes, found {n_classes}\nhint: set `data.head` to \"softmax\""
+            ),
+            Self::Softmax => Head::softmax(n_classes)?,
+            Self::MultiLabel => Head::MultiLabel { labels: n_classes }.validate()?,
+            Self::Ordinal => Head::Ordinal { classes: n_classes }.validate()?,
+        })
+    }
+}
+
+/// The decision threshold on the positive class's probability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decision {
+    /// The rule that chose it on the validation split.
+    pub(crate) rule: String,
+    /// Positive from this probability on.
+    pub(crate) threshold: f64,
+    /// Sensitivity there, on the validation split.
+    pub(crate) sensitivity: f64,
+    /// Specificity there, on the validation split.
+    pub(crate) specificity: f64,
+}
+
+/// Where the student came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provenance {
+    pub(crate) recipe: String,
+    pub(crate) recipe_toml: String,
+    pub(crate) arm: String,
+    pub(crate) seed: u64,
+    pub(crate) chosen_epoch: usize,
+    pub(crate) dataset: String,
+    pub(crate) dataset_license: String,
+    pub(crate) dataset_citation: String,
+    pub(crate) preparation_hash: String,
+    pub(crate) teacher: String,
+    pub(crate) teacher_hash: String,
+    pub(crate) weights_hash: String,
+    pub(crate) revision: String,
+    pub(crate) program: String,
+}
+
+/// Everything about the student but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Card {
+    pub(crate) schema: u32,
+    pub(crate) name: String,
+    pub(crate) network: NetworkDesign,
+    pub(crate) head: HeadKind,
+    /// Class names by index; index 1 is the positive one of a one-channel head.
+    pub(crate) classes: Vec<String>,
+    /// What is done to an image before the network sees it.
+    pub(crate) preparation: PreparePlan,
+    /// Probabilities are made from logits divided by this; fitted on the validation split.
+    pub(crate) temperature: Option<f64>,
+    /// For two classes.
+    pub(crate) decision: Option<Decision>,
+    pub(crate) parameters: u64,
+    pub(crate) multiply_adds: u64,
+    pub(crate) intended_use: String,
+    pub(crate) provenance: Provenance,
+}
+
+/// A student that can answer.
+pub(crate) struct Package {
+    pub(crate) card: Card,
+    pub(crate) weights: State,
+}
+
+impl Package {
+    /// Writes the package as one file; equal packages give equal bytes.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let license = format!(
+            "Data: {} ({})\n{}\n\nThe weights were learned from these data; their terms apply.\n{}\n",
+            self.card.provenance.dataset,
+            self.card.provenance.dataset_license,
+            self.card.provenance.dataset_citation,
+            self.card.intended_use
+        );
+        let entries = BTreeMap::from([
+            (CARD.to_owned(), serde_json::to_vec_pretty(&self.card)?),
+            (WEIGHTS.to_owned(), self.weights.to_bytes()),
+            (LICENSE.to_owned(), license.into_bytes()),
+        ]);
+        Ok(write_package(path, SCHEMA, &entries)?)
+    }
+
+    /// Reads and checks a package.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let entries = read_package(path, SCHEMA)?;
+        let entry = |name: &str| {
+            entries.get(name).with_context(|| {
+                format!("package has no entry `{name}`, expected it\nhint: the file is no student package")
+            })
+        };
+        let card: Card = serde_json::from_slice(entry(CARD)?).context("card of the package cannot be read")?;
+        let weights = State::from_bytes(entry(WEIGHTS)?).context("weights of the package")?;
+        let found = weights.hash();
+        if found != card.provenance.weights_hash {
+            bail!("weights of the package have hash {found}, expected {}", card.provenance.weights_hash);
+        }
+        Ok(Self { card, weights })
+    }
+
+    /// The head.
+    pub(crate) fn head(&self) -> Result<Head> {
+        self.card.head.head(self.card.classes.len())
+    }
+
+    /// The network with its weights, on a plain device.
+    pub(crate) fn network(&self, device: &Device) -> Result<Classifier> {
+        let spec = self.card.network.clone().spec(self.card.preparation.channels, self.head()?.n_outputs())?;
+        Ok(self.weights.load_into(spec.init(device))?)
+    }
+}

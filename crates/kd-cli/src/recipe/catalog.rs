@@ -1,0 +1,91 @@
+//! The recipes that come with the program, and reading one by name or path.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{Recipe, Source, overrides};
+use crate::output::UsageError;
+
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../../recipes/classify/", $name, ".toml")))),*]
+    };
+}
+
+/// Name and text of every recipe of the repository.
+pub(crate) static RECIPES: [(&str, &str); 3] =
+    recipes!["chest-phantom_resnet-to-thin", "pneumoniamnist_resnet-18-to-thin", "blood-cells_resnet-18-to-thin",];
+
+/// Reads a recipe by name or path, with overrides.
+pub(crate) fn load(name: &str, sets: &[String]) -> Result<Source> {
+    read(name, sets).map_err(|error| UsageError::new(format!("{error:#}")).into())
+}
+
+fn read(name: &str, sets: &[String]) -> Result<Source> {
+    let path = Path::new(name);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+    if path.is_file() {
+        return parse(stem, &kd_data::text::read_text(path)?, sets);
+    }
+    // A name, or the part before its first underscore where one recipe alone begins so.
+    let begins = |known: &str| known == stem || known.split_once('_').is_some_and(|(first, _)| first == stem);
+    let found: Vec<&(&str, &str)> = RECIPES.iter().filter(|(known, _)| begins(known)).collect();
+    match found.as_slice() {
+        [(known, text)] => parse(known, text, sets),
+        _ => {
+            let known: Vec<&str> = RECIPES.iter().map(|(known, _)| *known).collect();
+            anyhow::bail!(
+                "no recipe `{name}` among the files or in the catalogue ({})\nhint: give a path to a .toml file",
+                known.join(", ")
+            )
+        }
+    }
+}
+
+/// Reads a recipe's text, with overrides.
+pub(crate) fn parse(name: &str, text: &str, sets: &[String]) -> Result<Source> {
+    // The first reading tells line and column of a mistake, which a changed table no longer knows.
+    let recipe: Recipe = toml::from_str(text).with_context(|| format!("recipe `{name}`"))?;
+    if sets.is_empty() {
+        return Ok(Source { name: name.to_owned(), text: text.to_owned(), recipe });
+    }
+    let mut table: toml::Table = toml::from_str(text)?;
+    for set in sets {
+        overrides::apply(&mut table, set)?;
+    }
+    let recipe =
+        table.clone().try_into().with_context(|| format!("recipe `{name}` after --set {}", sets.join(" --set ")))?;
+    Ok(Source { name: name.to_owned(), text: toml::to_string(&table)?, recipe })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_of_the_repository_is_read_and_fits_its_data() {
+        for (name, text) in RECIPES {
+            let source = parse(name, text, &[]).unwrap();
+            let fits = crate::recipe::Experiment::without_manifest(&source);
+            assert!(fits.is_ok(), "{name}: {:#}", fits.err().unwrap());
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let (name, text) = RECIPES[0];
+        let wrong = text.replacen("leak_policy", "leak_polcy", 1);
+        let refused = format!("{:#}", parse(name, &wrong, &[]).unwrap_err());
+        assert!(refused.contains("leak_polcy") && refused.contains("line"), "{refused}");
+    }
+
+    #[test]
+    fn overrides_change_the_text_that_is_recorded() {
+        let (name, text) = RECIPES[0];
+        let source = parse(name, text, &["student.train.epochs=3".into()]).unwrap();
+        assert_eq!(source.recipe.student.train.epochs, 3);
+        assert_eq!(parse(name, &source.text, &[]).unwrap().recipe, source.recipe);
+        assert!(parse(name, text, &["student.train.epoch=3".into()]).is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! Prepare: raw files, split, leak check, prepared store.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use kd_data::decode::RawDataset;
+use kd_data::import::generate_dataset;
+use kd_data::leak::{self, LeakReport};
+use kd_data::manifest::Layout;
+use kd_data::prepare::prepare;
+use kd_data::split::{SplitSource, split_of};
+use kd_data::store::{PreparedSource, PreparedStore};
+use kd_image::{SampleSource, Split};
+
+use super::Context;
+
+/// The prepared data set and what is known about it.
+pub(crate) struct Prepared {
+    pub(crate) store: Arc<PreparedStore>,
+    pub(crate) leaks: LeakReport,
+    pub(crate) split_hash: String,
+}
+
+impl Prepared {
+    /// The samples of a split.
+    pub(crate) fn split(&self, split: Split) -> PreparedSource {
+        PreparedSource::of_split(Arc::clone(&self.store), split)
+    }
+
+    /// The subject of every sample of a split, for grouped statistics.
+    pub(crate) fn subjects(&self, split: Split) -> Vec<String> {
+        let source = self.split(split);
+        (0..source.len()).map(|index| source.subject(index).to_string()).collect()
+    }
+}
+
+/// Opens, splits, checks and prepares the data set.
+pub(crate) fn run(context: &Context<'_>) -> Result<Prepared> {
+    let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
+    if manifest.source.layout == Layout::Generator && generate_dataset(root, manifest)? {
+        context.out.note(format!("generated `{}`", manifest.name));
+    }
+    let set = RawDataset::open(root, manifest)?;
+    let table = split_of(&set, manifest.split)?;
+    let hashes = leak::pixel_hashes(&set)?;
+    let (leaks, keep) = leak::check(&leak::rows(&table, &hashes), experiment.leak_policy)?;
+    let dropped = keep.iter().filter(|keep| !**keep).count();
+    if dropped > 0 {
+        context.out.note(format!("left out {dropped} samples that repeat in another split (`data.leak_policy`)"));
+    }
+    let source = SplitSource::new(&set, &table, &keep).context("split table and data set do not belong together")?;
+    let split_hash = source.split_hash();
+    let mut store = prepare(&source, &experiment.prepare, &manifest.content_hash(), &split_hash, &root.prepared())?;
+    store.load()?;
+    Ok(Prepared { store: Arc::new(store), leaks, split_hash })
+}

@@ -1,0 +1,378 @@
+//! The run record: all evidence of an experiment, in the form that reports are made of.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use kd_classify::{Cost, Metric};
+use kd_core::train::EpochRecord;
+use kd_image::Split;
+use kd_metrics::{Arm as MetricArm, Better, Grouping, Score, TwoLevel, Undefined, holm, two_level_draws};
+use kd_report::{
+    Arm as ReportArm, Curves, Difference, Gap, NetworkFacts, Role, RunRecord, SCHEMA, SeedMetric, SeedResult,
+    StudentGroup, Task, Teacher as ReportTeacher, Term, TermCurve, Value,
+};
+
+use super::evidence::{self, Statistics, of_score};
+use super::facts::{AGREEMENT, dataset, definitions, protocol, provenance};
+use super::label::TaughtTeacher;
+use super::learn::ArmRuns;
+use super::prepare::Prepared;
+use super::score::{Scored, Truth};
+use super::training::FinishedRun;
+use super::{Context, report::Measured};
+use crate::recipe::Arm;
+
+/// One student size: its arms, each with runs and judged answers in the order of the seeds.
+pub(crate) struct StudentEvidence {
+    pub(crate) measured: Measured,
+    pub(crate) arms: Vec<(ArmRuns, Vec<Scored>)>,
+}
+
+/// Everything that an experiment has produced.
+pub(crate) struct Evidence {
+    pub(crate) teacher: Vec<Scored>,
+    pub(crate) teacher_measured: Measured,
+    pub(crate) teacher_hash_after: String,
+    pub(crate) students: Vec<StudentEvidence>,
+}
+
+/// Assembles the record.
+pub(crate) fn assemble(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    truth: &Truth,
+    teacher: &TaughtTeacher,
+    evidence: &Evidence,
+) -> Result<RunRecord> {
+    let experiment = context.experiment;
+    let statistics = Statistics::of(experiment)?;
+    let grouping = Grouping::new(&prepared.subjects(Split::Test))?;
+    let maker = Maker { context, truth, statistics, grouping: &grouping, teacher: &evidence.teacher };
+    let teacher_runs = std::slice::from_ref(&teacher.run);
+    let mut teacher_arm =
+        maker.arm("teacher", Role::Teacher, None, &[experiment.teacher.plan.seed], teacher_runs, &evidence.teacher);
+    teacher_arm.terms = vec![task_term(1.0)];
+    let mut students = Vec::new();
+    let (mut differences, mut gaps) = (Vec::new(), Vec::new());
+    for (student, found) in experiment.students.iter().zip(&evidence.students) {
+        let arms = experiment.arms.iter().zip(&found.arms).map(|(arm, (runs, scored))| {
+            let mut reported = maker.arm(&arm.name, role(arm), arm.note.clone(), context.seeds, &runs.runs, scored);
+            reported.terms = terms(arm);
+            reported
+        });
+        students.push(StudentGroup {
+            name: student.name.clone(),
+            network: network_facts(&student.spec.to_string(), &student.cost, &found.measured),
+            arms: arms.collect(),
+        });
+        maker.compare(&student.name, found, &mut differences, &mut gaps);
+    }
+    adjust(&mut differences)?;
+    Ok(RunRecord {
+        schema: SCHEMA,
+        title: experiment.recipe.title.clone(),
+        task: Task::Classify,
+        provenance: provenance(context),
+        dataset: dataset(context, prepared)?,
+        protocol: protocol(context, prepared)?,
+        metrics: definitions(experiment),
+        primary_metric: experiment.primary.name().into(),
+        teacher: ReportTeacher {
+            network: network_facts(
+                &format!("{} ({})", experiment.teacher.name, experiment.teacher.spec),
+                &experiment.teacher.cost,
+                &evidence.teacher_measured,
+            ),
+            origin: match &experiment.teacher.weights {
+                None => "trained in this experiment".into(),
+                Some((file, _)) => format!("trained in this experiment, starting from {}", file_name(file)),
+            },
+            hash_before: teacher.hash.clone(),
+            hash_after: evidence.teacher_hash_after.clone(),
+            arm: teacher_arm,
+        },
+        students,
+        differences,
+        gaps,
+    })
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// What an arm is for, as its terms say.
+pub(crate) fn role(arm: &Arm) -> Role {
+    if arm.unlabelled {
+        Role::Extra
+    } else if arm.distills() {
+        Role::Distilled
+    } else if arm.terms.iter().any(|term| term.smoothing > 0.0) {
+        Role::Control
+    } else {
+        Role::Alone
+    }
+}
+
+fn task_term(weight: f64) -> Term {
+    Term { name: "task".into(), weight, temperature: None, source: "labels".into() }
+}
+
+fn terms(arm: &Arm) -> Vec<Term> {
+    arm.terms
+        .iter()
+        .map(|term| match term.parameters.0.get("temperature") {
+            _ if term.table.loss == "task" && term.smoothing > 0.0 => {
+                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.table.weight) }
+            }
+            _ if term.table.loss == "task" => task_term(term.table.weight),
+            temperature => Term {
+                name: term.table.name().into(),
+                weight: term.table.weight,
+                temperature: match temperature {
+                    Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
+                    _ => None,
+                },
+                source: "teacher".into(),
+            },
+        })
+        .collect()
+}
+
+fn network_facts(name: &str, cost: &Cost, measured: &Measured) -> NetworkFacts {
+    NetworkFacts {
+        name: name.into(),
+        parameters: cost.parameters,
+        multiply_adds: cost.multiply_adds,
+        file_bytes: measured.file_bytes,
+        latency_p50_ms: Some(measured.latency_p50_ms),
+        latency_p95_ms: Some(measured.latency_p95_ms),
+        peak_memory_bytes: None,
+    }
+}
+
+struct Maker<'a> {
+    context: &'a Context<'a>,
+    truth: &'a Truth,
+    statistics: Statistics,
+    grouping: &'a Grouping,
+    teacher: &'a [Scored],
+}
+
+impl Maker<'_> {
+    fn arm(
+        &self,
+        name: &str,
+        role: Role,
+        note: Option<String>,
+        seeds: &[u64],
+        runs: &[FinishedRun],
+        scored: &[Scored],
+    ) -> ReportArm {
+        let experiment = self.context.experiment;
+        let classes = &self.context.manifest.classes;
+        let per_seed = seeds.iter().zip(scored).map(|(&seed, one)| SeedResult {
+            seed,
+            metrics: Metric::of_head(experiment.head)
+                .iter()
+                .map(|&metric| SeedMetric {
+                    name: metric.name().into(),
+                    last: of_score(one.test_last.value(metric, None)),
+                    chosen: of_score(one.test.value(metric, None)),
+                })
+                .collect(),
+        });
+        let agreement = (role != Role::Teacher).then(|| {
+            let teacher = &self.teacher[0];
+            let statistic = move |one: &Scored, draw: &[usize]| agreement(teacher, one, draw);
+            evidence::over_seeds(AGREEMENT, scored, self.grouping, self.statistics, &statistic)
+        });
+        ReportArm {
+            name: name.into(),
+            role,
+            note,
+            seeds: seeds.to_vec(),
+            terms: Vec::new(),
+            per_seed: per_seed.collect(),
+            metrics: evidence::metrics(experiment.head, scored, self.grouping, self.statistics),
+            per_class: evidence::per_class(experiment, classes, scored, self.truth, self.grouping, self.statistics),
+            confusion: evidence::confusion(scored),
+            roc: evidence::roc(classes, scored, self.grouping, self.statistics),
+            reliability: evidence::reliability_of(experiment.head, scored),
+            calibration: Some(evidence::calibration(experiment, scored, self.truth)),
+            operating_point: evidence::operating_point(experiment, scored, self.grouping, self.statistics),
+            teacher_agreement: agreement,
+            curves: seeds.iter().zip(runs).map(|(&seed, run)| curves(seed, run)).collect(),
+        }
+    }
+
+    /// Paired differences of every arm to the lone student, and the gap that distilled arms recovered.
+    fn compare(&self, student: &str, found: &StudentEvidence, differences: &mut Vec<Difference>, gaps: &mut Vec<Gap>) {
+        let experiment = self.context.experiment;
+        let Some(alone) = experiment.arms.iter().position(|arm| role(arm) == Role::Alone) else { return };
+        let metrics = std::iter::once(experiment.primary).chain(experiment.secondary.iter().copied());
+        for metric in metrics {
+            let draws = self.draws(metric, found);
+            let control = experiment.arms.iter().position(|arm| role(arm) == Role::Control);
+            for (place, arm) in experiment.arms.iter().enumerate().filter(|(place, _)| *place != alone) {
+                // Softness alone has to be beaten too, so what learned from the teacher also meets the control.
+                let against = std::iter::once(alone).chain(control.filter(|_| arm.distills()));
+                for other in against {
+                    let difference =
+                        draws.as_ref().map_err(Clone::clone).and_then(|draws| draws.difference(place, other));
+                    let names = (arm.name.as_str(), experiment.arms[other].name.as_str());
+                    differences.push(reported_difference(student, names, metric, difference));
+                }
+                if metric == experiment.primary && role(arm) == Role::Distilled {
+                    gaps.push(self.gap(student, &arm.name, metric, draws.as_ref(), place, alone));
+                }
+            }
+        }
+    }
+
+    /// The two-level draws of a metric: the student's arms in their order, then the teacher.
+    fn draws(&self, metric: Metric, found: &StudentEvidence) -> Result<TwoLevel, Undefined> {
+        type PerSeed<'a> = Box<dyn Fn(usize, &[usize]) -> Score + Sync + 'a>;
+        let statistics: Vec<PerSeed<'_>> = found
+            .arms
+            .iter()
+            .map(|(_, scored)| {
+                Box::new(move |seed: usize, draw: &[usize]| scored[seed].test.value(metric, Some(draw))) as PerSeed<'_>
+            })
+            .collect();
+        let teacher = |draw: &[usize]| self.teacher[0].test.value(metric, Some(draw));
+        let mut arms: Vec<MetricArm<'_>> =
+            statistics.iter().map(|statistic| MetricArm::PerSeed(statistic.as_ref())).collect();
+        arms.push(MetricArm::Single(&teacher));
+        two_level_draws(self.context.seeds.len(), self.grouping, &arms, self.statistics.two_level())
+    }
+
+    fn gap(
+        &self,
+        student: &str,
+        arm: &str,
+        metric: Metric,
+        draws: Result<&TwoLevel, &Undefined>,
+        distilled: usize,
+        alone: usize,
+    ) -> Gap {
+        let teacher = self.context.experiment.arms.len();
+        let better = if metric.higher_is_better() { Better::Higher } else { Better::Lower };
+        let gap = draws.map_err(Clone::clone).and_then(|draws| draws.difference(teacher, alone));
+        let recovered =
+            draws.map_err(Clone::clone).and_then(|draws| draws.gap_recovered(teacher, alone, distilled, better));
+        let value = |score: Result<f64, &Undefined>| of_score(score.map_err(Clone::clone));
+        Gap {
+            student: student.into(),
+            arm: arm.into(),
+            metric: metric.name().into(),
+            gap: value(gap.as_ref().map(|gap| gap.value)),
+            gap_low: value(gap.as_ref().map(|gap| gap.interval.low)),
+            gap_high: value(gap.as_ref().map(|gap| gap.interval.high)),
+            recovered: value(recovered.as_ref().map(|found| found.share)),
+            recovered_low: value(recovered.as_ref().map(|found| found.interval.low)),
+            recovered_high: value(recovered.as_ref().map(|found| found.interval.high)),
+            method: TWO_LEVEL.into(),
+        }
+    }
+}
+
+const TWO_LEVEL: &str = "paired percentile bootstrap over seeds, then subjects";
+
+fn agreement(teacher: &Scored, student: &Scored, draw: &[usize]) -> Score {
+    let (teacher, student) = (answers(teacher, draw), answers(student, draw));
+    if teacher.is_empty() {
+        return Err(Undefined::NoSamples);
+    }
+    let same = teacher.iter().zip(&student).filter(|(a, b)| a == b).count();
+    #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
+    Ok(same as f64 / teacher.len() as f64)
+}
+
+/// The class (or the set of labels, as bits in words) that is named for each sample of a draw.
+fn answers(scored: &Scored, draw: &[usize]) -> Vec<Vec<bool>> {
+    match scored.test.predictions() {
+        kd_metrics::Predictions::Binary(binary) => draw.iter().map(|&i| vec![binary.positive()[i] > 0.5]).collect(),
+        kd_metrics::Predictions::Multiclass(classes) => {
+            let predicted = classes.predicted();
+            draw.iter().map(|&i| (0..classes.classes()).map(|class| class == predicted[i]).collect()).collect()
+        }
+        kd_metrics::Predictions::MultiLabel(labels) => {
+            let flat = labels.flattened();
+            let n = labels.labels();
+            draw.iter().map(|&i| flat.positive()[i * n..(i + 1) * n].iter().map(|p| *p > 0.5).collect()).collect()
+        }
+    }
+}
+
+fn reported_difference(
+    student: &str,
+    (a, b): (&str, &str),
+    metric: Metric,
+    difference: Result<kd_metrics::Difference, Undefined>,
+) -> Difference {
+    let value = |pick: fn(&kd_metrics::Difference) -> f64| match &difference {
+        Ok(difference) => Value::from(pick(difference)),
+        Err(reason) => Value::undefined(reason.to_string()),
+    };
+    Difference {
+        student: student.into(),
+        a: a.into(),
+        b: b.into(),
+        metric: metric.name().into(),
+        value: value(|difference| difference.value),
+        low: value(|difference| difference.interval.low),
+        high: value(|difference| difference.interval.high),
+        p: value(|difference| difference.p_value),
+        p_holm: value(|difference| difference.p_value),
+        method: TWO_LEVEL.into(),
+    }
+}
+
+/// Holm's correction over all differences of one metric: students and arms are one family.
+fn adjust(differences: &mut [Difference]) -> Result<()> {
+    let metrics: BTreeSet<String> = differences.iter().map(|difference| difference.metric.clone()).collect();
+    for metric in metrics {
+        let places: Vec<usize> = (0..differences.len())
+            .filter(|&place| differences[place].metric == metric && differences[place].p.finite().is_some())
+            .collect();
+        if places.is_empty() {
+            continue;
+        }
+        let p: Vec<f64> = places.iter().filter_map(|&place| differences[place].p.finite()).collect();
+        for (place, adjusted) in places.into_iter().zip(holm(&p)?) {
+            differences[place].p_holm = Value::from(adjusted);
+        }
+    }
+    Ok(())
+}
+
+fn curves(seed: u64, run: &FinishedRun) -> Curves {
+    let history = &run.facts.history;
+    let names: Vec<String> =
+        history.first().map_or_else(Vec::new, |epoch| epoch.terms.iter().map(|term| term.name.clone()).collect());
+    let column = |pick: &dyn Fn(&EpochRecord) -> f64| history.iter().map(|epoch| Value::from(pick(epoch))).collect();
+    let followed = history.first().and_then(|epoch| epoch.validation.first()).map_or("none", |measure| &measure.name);
+    Curves {
+        seed,
+        learning_rate: history.iter().map(|epoch| epoch.learning_rate).collect(),
+        terms: names
+            .iter()
+            .enumerate()
+            .map(|(idx, name)| TermCurve {
+                name: name.clone(),
+                loss: column(&|epoch| epoch.terms[idx].value),
+                gradient_share: column(&|epoch| epoch.terms[idx].gradient_share),
+            })
+            .collect(),
+        validation_metric: followed.to_owned(),
+        validation: history
+            .iter()
+            .map(|epoch| match epoch.validation.first().and_then(|measure| measure.value) {
+                Some(value) => Value::from(value),
+                None => Value::undefined("undefined on the validation split"),
+            })
+            .collect(),
+        chosen_epoch: u32::try_from(run.facts.chosen_epoch + 1).unwrap_or(u32::MAX),
+    }
+}

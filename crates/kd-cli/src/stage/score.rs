@@ -1,0 +1,126 @@
+//! Score: every finished run answers the validation and test splits; the raw answers are kept, the numbers follow from
+//! them.
+//!
+//! The test split is answered at the chosen and at the last epoch, once per run.
+
+use anyhow::{Context as _, Result, bail};
+use kd_classify::NetworkSpec;
+use kd_classify::score::Judged;
+use kd_core::{Network, State, Task};
+use kd_data::format::{NpyArray, NpyValue, Npz, write_npz};
+use kd_data::store::{PreparedSource, StagedFolder};
+use kd_image::{SampleSource, Split, Target};
+
+use super::Context;
+use super::label::host_rows;
+use super::prepare::Prepared;
+use super::training::FinishedRun;
+use crate::progress::Progress;
+
+const BATCH: usize = 128;
+const FILE: &str = "answers.npz";
+
+/// Raw answers of one run, sample by sample.
+pub(crate) struct Answers {
+    pub(crate) val: Vec<f32>,
+    pub(crate) test: Vec<f32>,
+    pub(crate) test_last: Vec<f32>,
+}
+
+/// Labels of the scored splits.
+pub(crate) struct Truth {
+    pub(crate) val: Vec<Target>,
+    pub(crate) test: Vec<Target>,
+}
+
+impl Truth {
+    pub(crate) fn of(prepared: &Prepared) -> Self {
+        let targets = |split| {
+            let source = prepared.split(split);
+            (0..source.len()).map(|index| source.target(index).clone()).collect()
+        };
+        Self { val: targets(Split::Val), test: targets(Split::Test) }
+    }
+}
+
+/// One run, judged.
+pub(crate) struct Scored {
+    pub(crate) val: Judged,
+    pub(crate) test: Judged,
+    pub(crate) test_last: Judged,
+    pub(crate) answers: Answers,
+}
+
+/// Answers, or opens, one run.
+pub(crate) fn run(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    truth: &Truth,
+    spec: &NetworkSpec,
+    finished: &FinishedRun,
+) -> Result<Scored> {
+    let folder = context.root.scores().join(&finished.id);
+    let n_values = context.experiment.head.n_outputs();
+    if !folder.is_dir() {
+        let answer = |state: &State, split| answer(context, &prepared.split(split), spec, state);
+        let arrays = [
+            ("val", answer(&finished.chosen, Split::Val)?),
+            ("test", answer(&finished.chosen, Split::Test)?),
+            ("test_last", answer(&finished.last, Split::Test)?),
+        ];
+        let arrays: Vec<(&str, NpyValue)> = arrays
+            .into_iter()
+            .map(|(name, values)| {
+                (name, NpyValue::F32(NpyArray { shape: vec![values.len() / n_values, n_values], values }))
+            })
+            .collect();
+        let staged = StagedFolder::create(&folder)?;
+        write_npz(&staged.path().join(FILE), &arrays)?;
+        staged.commit()?;
+    }
+    let file = Npz::open(&folder.join(FILE))?;
+    let read = |name: &str, n_samples: usize| -> Result<Vec<f32>> {
+        let array = file.floats(name)?;
+        if array.shape != [n_samples, n_values] {
+            bail!(
+                "stored answers `{name}` have shape {:?}, expected [{n_samples}, {n_values}]\nhint: delete the scores folder of this run and score again",
+                array.shape
+            );
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "they were written as f32")]
+        Ok(array.values.into_iter().map(|value| value as f32).collect())
+    };
+    let answers = Answers {
+        val: read("val", truth.val.len())?,
+        test: read("test", truth.test.len())?,
+        test_last: read("test_last", truth.test.len())?,
+    };
+    let judge = |logits: &[f32], targets: &[Target], split: &str| {
+        Judged::new(context.experiment.head, context.experiment.n_classes, logits, targets)
+            .with_context(|| format!("answers on the {split} split"))
+    };
+    Ok(Scored {
+        val: judge(&answers.val, &truth.val, "val")?,
+        test: judge(&answers.test, &truth.test, "test")?,
+        test_last: judge(&answers.test_last, &truth.test, "test")?,
+        answers,
+    })
+}
+
+fn answer(context: &Context<'_>, source: &PreparedSource, spec: &NetworkSpec, state: &State) -> Result<Vec<f32>> {
+    let experiment = context.experiment;
+    let device = &context.device.device;
+    let network = state.load_into(spec.init(device))?;
+    let mut progress = Progress::new(context.out, "answers", source.len() as u64);
+    let mut values = Vec::with_capacity(source.len() * experiment.head.n_outputs());
+    for start in (0..source.len()).step_by(BATCH) {
+        let end = source.len().min(start + BATCH);
+        let samples = (start..end).map(|index| source.read(index)).collect::<Result<Vec<_>, _>>()?;
+        let batch = experiment.task.batch(samples, None, device)?;
+        let raw = Network::<4, 2>::forward(&network, batch.input);
+        values.extend(host_rows(raw, experiment.head.n_outputs()).into_iter().flatten());
+        progress.set(end as u64, "");
+    }
+    progress.clear();
+    Ok(values)
+}

@@ -1,0 +1,157 @@
+//! One finished training run on disk, and the way there through checkpoints: shared by teachers and students.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use kd_core::train::{EpochRecord, Fit, Plan, Stop, fit};
+use kd_core::{Network, Objective, State, Task, Teacher};
+use kd_data::store::{CheckpointStore, StagedFolder, write_atomic};
+use kd_data::text::{read_bytes, read_text, remove_folder};
+use kd_image::SampleSource;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Stopped};
+use crate::progress::Progress;
+use crate::sink::RunSink;
+
+/// What a finished run's folder says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunFacts {
+    pub(crate) schema: u32,
+    pub(crate) chosen_epoch: usize,
+    pub(crate) steps: usize,
+    pub(crate) stopped_early: bool,
+    pub(crate) chosen_hash: String,
+    pub(crate) last_hash: String,
+    pub(crate) history: Vec<EpochRecord>,
+}
+
+/// A finished run.
+pub(crate) struct FinishedRun {
+    pub(crate) id: String,
+    pub(crate) facts: RunFacts,
+    pub(crate) chosen: State,
+    pub(crate) last: State,
+}
+
+const SCHEMA: u32 = 1;
+const FACTS: &str = "run.json";
+const CHOSEN: &str = "chosen.safetensors";
+const LAST: &str = "last.safetensors";
+
+/// What to train, and under which name.
+pub(crate) struct Job<'a, T> {
+    /// Folder name: a hash of everything that decides the result.
+    pub(crate) id: String,
+    /// For the progress line.
+    pub(crate) title: String,
+    pub(crate) task: &'a T,
+    pub(crate) objective: &'a Objective<2>,
+    pub(crate) teacher: Option<&'a dyn Teacher<4, 2>>,
+    pub(crate) train: &'a dyn SampleSource<2>,
+    pub(crate) val: &'a dyn SampleSource<2>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) initial: Option<&'a State>,
+}
+
+/// Opens the run if it is finished, else trains it, from its checkpoint if there is one.
+pub(crate) fn run<N, T>(context: &Context<'_>, job: &Job<'_, T>, network: N) -> Result<FinishedRun>
+where
+    N: Network<4, 2>,
+    T: Task<2, 4, 2>,
+{
+    let folder = context.root.runs().join(&job.id);
+    if let Some(finished) = open(&folder, &job.id)? {
+        return Ok(finished);
+    }
+    let work = work_folder(context, &job.id);
+    let checkpoints = CheckpointStore::new(&work);
+    let found = checkpoints.load()?;
+    if let Some(found) = &found {
+        context.out.note(format!("{}: going on from a checkpoint", job.title));
+        if let Some(note) = &found.note {
+            context.out.note(format!("{}: {note}", job.title));
+        }
+    }
+    let n_batches = job.train.len().div_ceil(job.plan.batch_size);
+    let mut progress = Progress::new(context.out, &job.title, (job.plan.epochs * n_batches) as u64);
+    let mut sink = RunSink::new(&mut progress, &checkpoints, Arc::clone(context.stop), context.checkpoint_every);
+    let fit_run = Fit {
+        task: job.task,
+        objective: job.objective,
+        teacher: job.teacher,
+        train: job.train,
+        val: job.val,
+        plan: job.plan,
+        device: &context.device.device.clone().autodiff(),
+        data: &job.id,
+    };
+    let resume = found.as_ref().map(|checkpoint| checkpoint.bytes.as_slice());
+    let outcome = fit(&fit_run, network, job.initial, resume, &mut sink).with_context(|| job.title.clone())?;
+    if outcome.stop == Stop::Asked {
+        bail!(Stopped);
+    }
+    let facts = RunFacts {
+        schema: SCHEMA,
+        chosen_epoch: outcome.chosen_epoch,
+        steps: outcome.steps,
+        stopped_early: outcome.stop == Stop::Early,
+        chosen_hash: outcome.chosen.hash(),
+        last_hash: outcome.last.hash(),
+        history: outcome.history,
+    };
+    let staged = StagedFolder::create(&folder)?;
+    write_atomic(&staged.path().join(CHOSEN), &outcome.chosen.to_bytes())?;
+    write_atomic(&staged.path().join(LAST), &outcome.last.to_bytes())?;
+    write_atomic(&staged.path().join(FACTS), &serde_json::to_vec_pretty(&facts)?)?;
+    staged.commit()?;
+    // Only now: until the folder has its name, the checkpoint is all there is.
+    remove_folder(&work)?;
+    let last = facts.history.last();
+    progress.finish(
+        &last.map_or_else(String::new, |_| {
+            format!("epoch {} of {} chosen", facts.chosen_epoch + 1, facts.history.len())
+        }),
+    );
+    Ok(FinishedRun { id: job.id.clone(), facts, chosen: outcome.chosen, last: outcome.last })
+}
+
+fn work_folder(context: &Context<'_>, id: &str) -> PathBuf {
+    context.root.runs().join(format!("{id}.work"))
+}
+
+/// Whether a checkpoint of this run lies about.
+pub(crate) fn is_begun(context: &Context<'_>, id: &str) -> bool {
+    work_folder(context, id).is_dir()
+}
+
+/// Whether the run is finished.
+pub(crate) fn is_finished(context: &Context<'_>, id: &str) -> bool {
+    context.root.runs().join(id).is_dir()
+}
+
+fn open(folder: &Path, id: &str) -> Result<Option<FinishedRun>> {
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let facts: RunFacts = serde_json::from_str(&read_text(&folder.join(FACTS))?).context("facts of a finished run")?;
+    if facts.schema != SCHEMA {
+        bail!("finished run has schema {}, expected {SCHEMA}", facts.schema);
+    }
+    let state = |name: &str, expected: &str| -> Result<State> {
+        let state = State::from_bytes(&read_bytes(&folder.join(name))?)?;
+        let found = state.hash();
+        if found != expected {
+            bail!(
+                "`{name}` of run {} has hash {found}, expected {expected}\nhint: the file was changed; delete that run's folder under runs and run again",
+                &id[..12]
+            );
+        }
+        Ok(state)
+    };
+    let chosen = state(CHOSEN, &facts.chosen_hash)?;
+    let last = state(LAST, &facts.last_hash)?;
+    Ok(Some(FinishedRun { id: id.to_owned(), facts, chosen, last }))
+}

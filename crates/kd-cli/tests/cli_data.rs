@@ -1,0 +1,141 @@
+//! `kd data`: import, verify, describe and clean on a small set, and every wrong turn on the way.
+
+mod program;
+
+use std::path::Path;
+
+use kd_data::format::{NpyArray, NpyValue, write_npz};
+use program::{kd, text};
+
+/// Eight images of 2 x 3 pixels, each with pixels of its own; two classes in every split, two images a subject.
+fn small_npz(path: &Path, wrong_label: bool) {
+    let mut arrays: Vec<(String, NpyValue)> = Vec::new();
+    for (split, first, n) in [("train", 0u8, 4u8), ("val", 40, 2), ("test", 60, 2)] {
+        let of = |shape: Vec<usize>, values: Vec<u8>| NpyValue::U8(NpyArray { shape, values });
+        let n_images = usize::from(n);
+        let pixels = (0..n * 6).map(|pixel| first + pixel).collect();
+        let mut labels: Vec<u8> = (0..n).map(|image| image % 2).collect();
+        if wrong_label && split == "val" {
+            labels[1] = 9;
+        }
+        let groups = (0..n).map(|image| first + image / 2).collect();
+        arrays.push((format!("{split}_images"), of(vec![n_images, 2, 3], pixels)));
+        arrays.push((format!("{split}_labels"), of(vec![n_images, 1], labels)));
+        arrays.push((format!("{split}_groups"), of(vec![n_images], groups)));
+    }
+    let named: Vec<(&str, NpyValue)> = arrays.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    write_npz(path, &named).unwrap();
+}
+
+const IMPORT: [&str; 9] =
+    ["data", "import", "mine", "--format", "npz", "--license", "CC0-1.0", "--classes", "normal,finding"];
+
+fn imported(folder: &Path) {
+    small_npz(&folder.join("set.npz"), false);
+    kd(folder, &[&IMPORT[..], &["set.npz", "--copy"]].concat()).exits(0);
+}
+
+#[test]
+fn an_import_is_listed_verified_described_and_cleaned() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    imported(folder);
+    let list = kd(folder, &["data", "list", "--json"]).exits(0).json();
+    let sets = list["datasets"].as_array().unwrap();
+    let mine = sets.iter().find(|set| set["name"] == "mine").unwrap();
+    assert_eq!((&mine["from"], &mine["here"], &mine["task"]), (&"import".into(), &"yes".into(), &"binary".into()));
+    assert!(sets.iter().any(|set| set["name"] == "pneumoniamnist" && set["here"] == "no"));
+
+    let report = kd(folder, &["data", "verify", "mine", "--json"]).exits(0).json();
+    assert_eq!((&report["ok"], &report["samples"]), (&true.into(), &8.into()));
+
+    let facts = kd(folder, &["data", "describe", "mine", "--json"]).exits(0).json();
+    assert_eq!(facts["classes"], serde_json::json!(["normal", "finding"]));
+    assert_eq!(facts["subjects"], 4);
+    assert_eq!(facts["splits"]["train"]["per_class"], serde_json::json!([2, 2]));
+    let page = kd(folder, &["data", "describe", "mine"]).exits(0).stdout;
+    assert!(page.contains("8 of 4 subjects") && page.contains("2 x 3"), "{page}");
+
+    let raw = folder.join("artifacts/raw/mine");
+    let dry =
+        kd(folder, &["data", "clean", "mine"]).exits(0).says(&["nothing was removed", "kd data clean mine --yes"]);
+    assert!(raw.is_dir() && dry.stdout.contains("there is raw/mine"), "{}", dry.stdout);
+    let wet = kd(folder, &["data", "clean", "mine", "--yes"]).exits(0);
+    assert!(!raw.exists() && wet.stdout.contains("removed raw/mine"), "{}", wet.stdout);
+    assert!(folder.join("set.npz").is_file(), "what was imported from stays");
+}
+
+#[test]
+fn a_changed_file_is_found_and_verify_exits_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    imported(folder);
+    let raw = folder.join("artifacts/raw/mine");
+    let npz = std::fs::read_dir(&raw).unwrap().map(|entry| entry.unwrap().path());
+    let npz = npz.into_iter().find(|path| path.extension().is_some_and(|end| end == "npz")).unwrap();
+    let mut bytes = std::fs::read(&npz).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&npz, bytes).unwrap();
+    let report = kd(folder, &["data", "verify", "mine", "--json"]).exits(1).json();
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["files"][0]["status"], "wrong-checksum");
+    kd(folder, &["data", "describe", "mine"]).exits(1).says(&["error: ", "has checksum", "hint: "]);
+}
+
+#[test]
+fn a_mirror_with_other_bytes_is_refused_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("mirror")).unwrap();
+    let get = ["data", "get", "breastmnist", "--mirror", "mirror"];
+    kd(folder, &get).exits(1).says(&["holds no `breastmnist.npz`", "hint: "]);
+    std::fs::write(folder.join("mirror/breastmnist.npz"), "not the published bytes").unwrap();
+    kd(folder, &get).exits(1).says(&["`breastmnist.npz` has checksum", "expected", "hint: "]);
+    assert!(!folder.join("artifacts/raw/breastmnist/breastmnist.npz").exists());
+    let verified = kd(folder, &["data", "verify", "breastmnist", "--json"]).exits(1).json();
+    assert_eq!(verified["files"][0]["status"], "missing");
+}
+
+#[test]
+fn an_unknown_name_gets_the_nearest_and_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["get", "verify", "describe"] {
+        kd(folder.path(), &["data", command, "pneumoniamnst"]).exits(1).says(&["`pneumoniamnist`", "kd data list"]);
+    }
+    kd(folder.path(), &["data", "clean", "../x"]).exits(1).says(&["no name of a data set"]);
+    kd(folder.path(), &["data", "clean", "bloodmnist", "--yes"]).exits(1).says(&["has no raw files"]);
+    assert!(!folder.path().join("artifacts").exists());
+}
+
+#[test]
+fn bad_imports_are_refused_with_a_reason_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    small_npz(&folder.join("wrong.npz"), true);
+    small_npz(&folder.join("good.npz"), false);
+    let whole = std::fs::read(folder.join("good.npz")).unwrap();
+    std::fs::write(folder.join("cut.npz"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(folder.join("empty.npz"), "").unwrap();
+    std::fs::create_dir(folder.join("no-images")).unwrap();
+    let import = |arguments: &[&str]| kd(folder, &[&IMPORT[..], arguments].concat());
+    import(&["wrong.npz"]).exits(1).says(&["9"]);
+    import(&["cut.npz"]).exits(1).says(&["error: ", "hint: "]);
+    import(&["empty.npz"]).exits(1).says(&["0 bytes"]);
+    import(&["missing.npz"]).exits(1).says(&["missing.npz"]);
+    let of_folder = ["data", "import", "mine", "--format", "image-folder", "--license", "CC0-1.0", "no-images"];
+    kd(folder, &of_folder).exits(1).says(&["holds no image"]);
+    let taken = ["data", "import", "bloodmnist", "--format", "npz", "--license", "CC0-1.0", "good.npz"];
+    kd(folder, &taken).exits(1).says(&["published data set", "hint: "]);
+    let raw = folder.join("artifacts/raw");
+    let left: Vec<_> = std::fs::read_dir(&raw).map_or_else(|_| Vec::new(), |entries| entries.flatten().collect());
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_imported_name_cannot_be_taken_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    imported(folder.path());
+    let again = [&IMPORT[..], &[text(&folder.path().join("set.npz"))]].concat();
+    kd(folder.path(), &again).exits(1).says(&["the name `mine` is taken", "kd data clean mine"]);
+}

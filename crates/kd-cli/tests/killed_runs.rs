@@ -1,0 +1,118 @@
+//! A run that is killed, at any moment and with no warning, goes on to the same bytes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Kills wanted before the run may end.
+const KILLS: usize = 20;
+
+/// Small enough for a run of seconds, with every stage in it.
+const SETTINGS: [&str; 14] = [
+    "data.size=[16, 16]",
+    "augment.views=2",
+    "teacher.network.width=4",
+    "teacher.train.epochs=2",
+    "teacher.train.batch_size=64",
+    "student.size.thin-4.network.width=2",
+    "student.train.epochs=2",
+    "student.train.batch_size=64",
+    "score.resamples=100",
+    "score.secondary=[]",
+    "student.train.warmup=0.0",
+    "teacher.train.warmup=0.0",
+    "student.train.ema=0.9",
+    "student.train.accumulation=2",
+];
+
+fn kd(root: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kd"));
+    command.args(["run", "chest-phantom", "--device", "cpu", "--seeds", "0,1", "--checkpoint-seconds", "0", "--root"]);
+    command.arg(root);
+    for setting in SETTINGS {
+        command.args(["--set", setting]);
+    }
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
+    command
+}
+
+/// Bytes of everything that has to be equal: models, stores and scores, by place.
+fn results(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders: Vec<PathBuf> =
+        ["prepared", "soft", "runs", "scores"].iter().map(|stage| root.join(stage)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn finish(mut child: Child) {
+    use std::io::Read;
+    let mut words = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert!(child.wait().unwrap().success(), "{words}");
+}
+
+/// A seeded delay: the next of a short linear congruential sequence, spread over `range`.
+fn delay(state: &mut u64, range: Duration) -> Duration {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let share = u32::try_from(*state >> 40).unwrap();
+    range * share / (1 << 24)
+}
+
+#[test]
+#[cfg_attr(not(feature = "slow-tests"), ignore = "slow: starts the whole run more than twenty times")]
+fn a_run_killed_twenty_times_ends_in_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let start = Instant::now();
+    finish(kd(&whole).spawn().unwrap());
+    let took = start.elapsed();
+    let expected = results(&whole);
+
+    let mut state = 20_261_123;
+    let (mut kills, mut finished) = (0, false);
+    // Delays spread over a fraction of the whole run, so that kills fall into every stage as the run gets further.
+    for _ in 0..400 {
+        let mut child = kd(&killed).spawn().unwrap();
+        let until = Instant::now() + delay(&mut state, took / 6);
+        loop {
+            match child.try_wait().unwrap() {
+                Some(status) => {
+                    assert!(status.success(), "the run failed by itself after {kills} kills");
+                    finished = true;
+                    break;
+                }
+                None if Instant::now() >= until => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    kills += 1;
+                    break;
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+        if finished {
+            break;
+        }
+    }
+    if !finished {
+        finish(kd(&killed).spawn().unwrap());
+    }
+    assert!(kills >= KILLS, "only {kills} kills before the run was done in {took:?}");
+    let found = results(&killed);
+    let names = |results: &BTreeMap<PathBuf, Vec<u8>>| results.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&found), names(&expected));
+    for (place, bytes) in &expected {
+        assert!(found[place] == *bytes, "{} differs after {kills} kills", place.display());
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs the built program in a folder of its own and keeps its two streams apart.
+
+// Each test program uses its part of this.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a run left.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Stdout as the one JSON document that it has to be.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
+    }
+
+    /// Asserts the exit code and shows both streams where it differs.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that stderr holds every one of these texts.
+    #[track_caller]
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "no `{text}` in stderr: {}", self.stderr);
+        }
+        self
+    }
+}
+
+/// Runs `kd` with `ROOT/artifacts` below `folder` as its root.
+pub(crate) fn kd(folder: &Path, arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_kd"))
+        .current_dir(folder)
+        .env_remove("BURN_DEVICE")
+        .env("KD_ROOT", folder.join("artifacts"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program was built for this test");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A file that another program wrote.
+pub(crate) fn oracle(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(name)
+}
+
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}
