@@ -1,0 +1,45 @@
+//! Every loss of the catalogue, forward and backward, pooled and dense.
+#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use std::hint::black_box;
+
+use burn::tensor::{Device, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use kd_bench::logits;
+use kd_core::Head;
+use kd_core::loss::{CATALOG, Parameters, Range, build};
+
+fn parameters(entry: &kd_core::loss::LossEntry) -> Parameters {
+    entry.parameters.iter().fold(Parameters::new(), |given, parameter| match parameter.range {
+        Range::Flag { .. } => given.with(parameter.name, false),
+        _ => given.with(parameter.name, 4.0),
+    })
+}
+
+fn step<const D: usize>(c: &mut Criterion, shape: [usize; D], size: &str) {
+    let device = Device::flex().autodiff();
+    let student = logits(shape, 1, &device.clone().inner());
+    let teacher = logits(shape, 2, &device.clone().inner());
+    for entry in CATALOG {
+        let heads = [Head::Softmax { classes: shape[1] }, Head::MultiLabel { labels: shape[1] }];
+        let Some(head) = heads.into_iter().find(|&head| entry.fits_head(head).is_ok()) else { continue };
+        let loss = build::<D>(entry.name, &parameters(entry), head).expect("parameters of its own row");
+        c.bench_function(&format!("loss/{}/{size}", entry.name), |b| {
+            b.iter(|| {
+                let leaf = Tensor::from_inner(student.clone()).require_grad();
+                let value = loss.forward(leaf.clone(), teacher.clone(), None);
+                let gradient = leaf.grad(&value.backward()).expect("the student has a gradient");
+                assert!(gradient.dims() == shape);
+                black_box(gradient)
+            });
+        });
+    }
+}
+
+fn losses(c: &mut Criterion) {
+    step(c, [128, 7], "128x7");
+    step(c, [8, 3, 128, 128], "8x3x128x128");
+}
+
+criterion_group!(benches, losses);
+criterion_main!(benches);
