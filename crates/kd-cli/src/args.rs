@@ -40,13 +40,14 @@ Options:
 
 const AFTER_HELP: &str = "\
 Examples:
-  kd run chest-phantom                       the whole experiment on generated radiographs, no download
-  kd run chest-phantom --dry-run             what it would do, and what that costs
+  kd run chest-phantom             the whole experiment on generated radiographs
+  kd run chest-phantom --dry-run   what it would do, and what that costs
   kd predict student.kd scans/ --out answers
   kd data get pneumoniamnist
   kd metrics classify --pred scores.csv --scores probs --json
 
-Data goes to stdout, talk goes to stderr. Exit code 0: done; 1: failed; 2: wrong usage or configuration.
+Data goes to stdout, talk goes to stderr.
+Exit code 0: done; 1: failed; 2: wrong usage or configuration.
 `kd COMMAND --help` tells more about a command.";
 
 /// The command line.
@@ -82,11 +83,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: Option<u32>,
     /// No progress and no notes; errors are still told
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Tell more of what is done; twice tells everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 /// What to do.

@@ -44,7 +44,7 @@ enum Asked {
 }
 
 const NAMES: &str = "auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1";
-const NDARRAY_NOTE: &str = "deprecated by Burn and many times slower than cpu; kept for comparison";
+const NDARRAY_NOTE: &str = "deprecated by Burn and many times slower than cpu";
 
 impl Asked {
     fn parse(text: &str) -> Result<Self> {
@@ -125,7 +125,7 @@ pub(crate) fn list() -> Vec<DeviceEntry> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut entries = vec![
         entry("cpu", cpu(), &format!("Burn's Flex backend, {cores} cores")),
-        entry("ndarray", ndarray(), NDARRAY_NOTE),
+        entry("ndarray", ndarray(), "built in"),
     ];
     for (kind, found) in [("cuda", cuda()), ("vulkan", vulkan())] {
         match found {
@@ -141,8 +141,10 @@ pub(crate) fn list() -> Vec<DeviceEntry> {
         }
     }
     for entry in &mut entries {
-        // One line each: the hint of an error is for the one who asked for that device.
         entry.why = entry.why.replace("\nhint: ", "; ");
+        if entry.name == "ndarray" {
+            entry.why = format!("{NDARRAY_NOTE}; {}", entry.why);
+        }
     }
     entries
 }

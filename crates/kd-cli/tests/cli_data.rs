@@ -136,6 +136,7 @@ fn bad_imports_are_refused_with_a_reason_and_leave_nothing() {
 fn an_imported_name_cannot_be_taken_twice() {
     let folder = tempfile::tempdir().unwrap();
     imported(folder.path());
-    let again = [&IMPORT[..], &[text(&folder.path().join("set.npz"))]].concat();
+    let set = folder.path().join("set.npz");
+    let again = [&IMPORT[..], &[text(&set)]].concat();
     kd(folder.path(), &again).exits(1).says(&["the name `mine` is taken", "kd data clean mine"]);
 }

@@ -21,7 +21,7 @@ fn pixels(seed: usize) -> Vec<u8> {
 }
 
 /// Writes a package around an untrained student; gives its one logit for an image.
-fn package(path: &Path, schema: u32) -> impl Fn(&[u8]) -> f64 {
+fn package(path: &Path, schema: u32) -> impl Fn(&[u8]) -> f64 + use<> {
     let device = Device::flex();
     let mut design = NetworkDesign::new(Architecture::ThinResNet, Stem::Small);
     design.width = Some(4);
@@ -110,7 +110,7 @@ fn png_and_npz_get_the_calibrated_probabilities_of_the_student() {
 fn a_bad_input_is_named_the_others_are_answered_and_the_exit_code_is_1() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    package(&folder.join("student.kd"), 1);
+    let _ = package(&folder.join("student.kd"), 1);
     write_png(&folder.join("good.png"), 1);
     std::fs::write(folder.join("empty.png"), "").unwrap();
     std::fs::write(folder.join("small.png"), gray8_png([2, 2], &[1, 2, 3, 4]).unwrap()).unwrap();
@@ -139,10 +139,10 @@ fn a_damaged_package_and_one_of_another_schema_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_png(&folder.join("a.png"), 1);
-    package(&folder.join("other.kd"), 2);
+    let _ = package(&folder.join("other.kd"), 2);
     let run = |name: &str| kd(folder, &["predict", name, "a.png", "--out", "answers"]).exits(1);
     run("other.kd").says(&["another schema", "expected 1, found 2", "hint: "]);
-    package(&folder.join("student.kd"), 1);
+    let _ = package(&folder.join("student.kd"), 1);
     let whole = std::fs::read(folder.join("student.kd")).unwrap();
     std::fs::write(folder.join("cut.kd"), &whole[..whole.len() / 2]).unwrap();
     run("cut.kd").says(&["damaged"]);
@@ -177,7 +177,7 @@ fn inspect_tells_what_each_kind_of_file_holds() {
     let tensors = look("w.safetensors");
     assert_eq!((&tensors["contents"]["tensors"], &tensors["contents"]["values"]), (&1.into(), &6.into()));
 
-    package(&folder.join("student.kd"), 1);
+    let _ = package(&folder.join("student.kd"), 1);
     let student = look("student.kd");
     assert_eq!(student["contents"]["student"], "tiny");
     let page = kd(folder, &["inspect", "student.kd"]).exits(0).stdout;
@@ -185,6 +185,8 @@ fn inspect_tells_what_each_kind_of_file_holds() {
 
     std::fs::write(folder.join("noise"), "just text").unwrap();
     assert!(look("noise")["warnings"][0].as_str().unwrap().contains("no reader"));
+    std::fs::write(folder.join("scores.csv"), "id,score_0\na,1\nb,2\n").unwrap();
+    assert_eq!(look("scores.csv")["contents"], json!({ "columns": ["id", "score_0"], "lines": 2 }));
     std::fs::write(folder.join("empty.npz"), "").unwrap();
     kd(folder, &["inspect", "empty.npz"]).exits(1).says(&["is empty", "0 bytes"]);
     std::fs::write(folder.join("cut.png"), &std::fs::read(folder.join("a.png")).unwrap()[..60]).unwrap();

@@ -40,7 +40,6 @@ fn wrong_usage_exits_with_2_and_says_what_was_expected() {
         (&["losses", "hintn"][..], "did you mean `hinton`?"),
         (&["metrics", "classify", "--pred", "p", "--scores", "percent"][..], "percent"),
         (&["metrics", "classify", "--pred", "p", "--scores", "probs", "--level", "95"][..], "--level is 95"),
-        (&["--quiet", "--verbose", "devices"][..], "--verbose"),
     ] {
         let ran = kd(folder.path(), line).exits(2).says(&[reason]);
         assert!(ran.stdout.is_empty(), "{line:?}: {}", ran.stdout);
@@ -55,10 +54,14 @@ fn an_unknown_device_is_wrong_usage_and_an_unbuilt_one_a_failure() {
     let cpu = devices.iter().find(|device| device["name"] == "cpu").unwrap();
     assert_eq!(cpu["available"], true);
     let ndarray = devices.iter().find(|device| device["name"] == "ndarray").unwrap();
-    if ndarray["available"] == true {
-        assert!(ndarray["why"].as_str().unwrap().contains("deprecated"));
-    } else {
-        assert!(ndarray["why"].as_str().unwrap().contains("without the feature `ndarray`"));
+    assert!(ndarray["why"].as_str().unwrap().contains("deprecated by Burn"), "{ndarray}");
+    kd(folder.path(), &["run", "chest-phantom", "--dry-run", "--device", "gpu"])
+        .exits(2)
+        .says(&["device is `gpu`", "hint: "]);
+    let unbuilt = devices.iter().find(|device| device["why"].as_str().unwrap().contains("without the feature"));
+    if let Some(name) = unbuilt.and_then(|device| device["name"].as_str()) {
+        let run = ["run", "chest-phantom", "--dry-run", "--device", name];
+        kd(folder.path(), &run).exits(1).says(&[&format!("without the feature `{name}`"), "cargo build"]);
     }
     let table = kd(folder.path(), &["devices"]).exits(0);
     assert!(table.stdout.starts_with("device"), "{}", table.stdout);

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 const KILLS: usize = 20;
 
 /// Small enough for a run of seconds, with every stage in it.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 13] = [
     "data.size=[16, 16]",
-    "augment.views=2",
     "teacher.network.width=4",
     "teacher.train.epochs=2",
     "teacher.train.batch_size=64",

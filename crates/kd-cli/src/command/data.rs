@@ -10,6 +10,7 @@ use kd_data::import::{ImportFormat, ImportRequest, generate_dataset, import_data
 use kd_data::manifest::{ImageSize, Layout, Manifest, Task};
 use kd_data::verify::{Description, VerifyReport, describe, verify};
 use kd_data::{Root, catalog};
+use kd_image::Split;
 use serde_json::{Value, json};
 
 use crate::args::{DataCommand, ImportArgs, ImportFormatName, TaskName};
@@ -210,7 +211,10 @@ fn check(name: &str, root: &Root, out: &Output) -> Result<bool> {
 
 fn verified(report: &VerifyReport) -> String {
     let mut lines = vec![format!("{}: {}", report.dataset, if report.ok { "in order" } else { "not in order" })];
-    lines.push(format!("  files in order     {}", report.files_ok));
+    // A generated set has no published files.
+    if report.files_ok + report.files.len() > 0 {
+        lines.push(format!("  files in order     {}", report.files_ok));
+    }
     lines.push(format!("  images readable    {} of {}", report.readable, report.samples));
     lines.push(format!("  repeated images    {}", report.repeated_images));
     if let Some(repeats) = &report.repeats {
@@ -243,7 +247,7 @@ fn described(description: &Description) -> String {
         format!("{low_rows} to {high_rows} x {low_columns} to {high_columns}")
     };
     let mut text = format!(
-        "{}\n\n  task       {}\n  license    {}\n  images     {} of {} subjects\n  pixels     {sizes}, {} channels\n  \
+        "{}\n\n  task       {}\n  license    {}\n  images     {} of {} subjects\n  pixels     {sizes} x {}\n  \
          numbers    {}, {} to {}, mean {:.4}\n\n",
         description.title,
         description.task,
@@ -259,9 +263,11 @@ fn described(description: &Description) -> String {
     let mut header = vec!["split", "images", "subjects"];
     header.extend(description.classes.iter().map(String::as_str));
     header.push("unlabelled");
-    let rows: Vec<Vec<String>> = description
-        .splits
-        .iter()
+    let order = |name: &str| Split::ALL.into_iter().position(|split| split.name() == name);
+    let mut splits: Vec<_> = description.splits.iter().collect();
+    splits.sort_by_key(|(name, _)| order(name));
+    let rows: Vec<Vec<String>> = splits
+        .into_iter()
         .map(|(split, facts)| {
             let counts = [facts.samples, facts.subjects].into_iter().chain(facts.per_class.iter().copied());
             let counts = counts.chain([facts.unlabelled]).map(|count| count.to_string());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use kd_data::digest::sha256_file;
-use kd_data::format::{FileFormat, Npz, StoredArray, read_npy, read_raster, read_weights, sniff};
+use kd_data::format::{FileFormat, Npz, StoredArray, read_npy, read_raster, read_table, read_weights, sniff};
 use kd_image::Intensity;
 use serde_json::{Map, Value, json};
 
@@ -48,18 +48,20 @@ pub(crate) fn run(args: InspectArgs, _root: &kd_data::Root, out: &Output) -> Res
         FileFormat::Npz => archive(path, &mut facts)?,
         FileFormat::Safetensors | FileFormat::TorchZip | FileFormat::TorchLegacy => weights(path, &mut facts)?,
         FileFormat::Zip => package(path, &mut facts)?,
+        FileFormat::Unknown if table(path, &mut facts) => "table",
         FileFormat::Gzip | FileFormat::Dicom | FileFormat::Nifti | FileFormat::Unknown => {
             facts.warn("this program has no reader for it");
             ""
         }
     };
+    let format_name = if format == FileFormat::Unknown && name == "table" { "CSV" } else { format.name() };
     let shown = kd_data::error::relative_name(path, folder);
     if out.is_json() {
         let contents: Map<String, Value> = facts.rows.into_iter().collect();
         out.json(&json!({
             "schema": 1,
             "file": shown,
-            "format": format.name(),
+            "format": format_name,
             "bytes": bytes,
             "sha256": checksum.hex(),
             "contents": contents,
@@ -67,7 +69,7 @@ pub(crate) fn run(args: InspectArgs, _root: &kd_data::Root, out: &Output) -> Res
         }))?;
         return Ok(true);
     }
-    let what = if name.is_empty() { format.name().to_owned() } else { format!("{} ({name})", format.name()) };
+    let what = if name.is_empty() { format_name.to_owned() } else { format!("{format_name} ({name})") };
     out.data(format!("{shown}\n  format      {what}\n  size        {}\n  sha256      {}", size(bytes), checksum.hex()));
     for (name, value) in &facts.rows {
         out.data(format!("  {name:<11} {}", text(value)));
@@ -154,6 +156,17 @@ fn array(array: &StoredArray, name: &str, facts: &mut Facts) -> Value {
         }
     };
     json!({ "name": name, "dtype": array.dtype(), "shape": array.shape(), "range": found })
+}
+
+/// Text has no first bytes to be told by, so a table is what reads as one; a single column could be anything.
+fn table(path: &Path, facts: &mut Facts) -> bool {
+    let Ok(table) = read_table(path) else { return false };
+    if table.header().len() < 2 {
+        return false;
+    }
+    facts.add("columns", json!(table.header()));
+    facts.add("lines", table.len());
+    true
 }
 
 fn archive(path: &Path, facts: &mut Facts) -> Result<&'static str> {

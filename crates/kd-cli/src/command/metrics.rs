@@ -5,7 +5,7 @@ mod load;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
-use kd_classify::score::{Judged, Metric};
+use kd_classify::score::{JudgeError, Judged, Metric};
 use kd_data::Root;
 use kd_image::Target;
 use kd_metrics::{
@@ -15,7 +15,7 @@ use kd_metrics::{
 };
 use serde_json::{Map, Value, json};
 
-use self::load::{Loaded, load};
+use self::load::{Loaded, load, refusal};
 use crate::args::{ClassifyArgs, IntervalName, MetricsCommand, ScoreKind, TaskName};
 use crate::output::{Output, columns, usage};
 use crate::progress::Progress;
@@ -36,7 +36,11 @@ pub(crate) fn run(command: MetricsCommand, _root: &Root, out: &Output) -> Result
     let MetricsCommand::Classify(args) = command;
     let plan = plan(&args)?;
     let loaded = load(&args)?;
-    let judged = Judged::from_probabilities(loaded.head, loaded.n_classes, &loaded.probabilities, &loaded.targets)?;
+    let judged = Judged::from_probabilities(loaded.head, loaded.n_classes, &loaded.probabilities, &loaded.targets)
+        .map_err(|refused| match refused {
+            JudgeError::Undefined(undefined) => refusal(undefined),
+            other => other.into(),
+        })?;
     let n = loaded.targets.len();
     let grouping = match &loaded.groups {
         Some(groups) => Grouping::new(groups)?,

@@ -15,7 +15,7 @@ macro_rules! recipes {
 
 /// Name and text of every recipe of the repository.
 pub(crate) static RECIPES: [(&str, &str); 3] =
-    recipes!["chest-phantom_resnet-to-thin", "pneumoniamnist_resnet-18-to-thin", "blood-cells_resnet-18-to-thin",];
+    recipes!["chest-phantom_thin-16-to-thin-4", "pneumoniamnist_resnet-18-to-thin", "blood-cells_resnet-18-to-thin",];
 
 /// Reads a recipe by name or path, with overrides.
 pub(crate) fn load(name: &str, sets: &[String]) -> Result<Source> {

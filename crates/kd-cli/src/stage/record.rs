@@ -79,7 +79,7 @@ pub(crate) fn assemble(
         primary_metric: experiment.primary.name().into(),
         teacher: ReportTeacher {
             network: network_facts(
-                &format!("{} ({})", experiment.teacher.name, experiment.teacher.spec),
+                &experiment.teacher.spec.to_string(),
                 &experiment.teacher.cost,
                 &evidence.teacher_measured,
             ),

@@ -11,7 +11,7 @@ use kd_classify::score::probabilities;
 use kd_core::Head;
 use kd_data::format::{FileFormat, Npz, StoredArray, Table, read_npy, read_table, sniff};
 use kd_image::Target;
-use kd_metrics::Predictions;
+use kd_metrics::{Predictions, Undefined};
 
 use crate::args::{ClassifyArgs, ScoreKind, TaskName};
 use crate::output::usage;
@@ -72,8 +72,7 @@ pub(super) fn load(args: &ClassifyArgs) -> Result<Loaded> {
     let targets = targets(&truth, task, n_classes)?;
     let probabilities = match args.scores {
         ScoreKind::Logits => probabilities(head, &scores.values)?,
-        ScoreKind::Probs => checked(head, scores.values, &targets)
-            .context("predictions were read as probabilities\nhint: raw network outputs need --scores logits")?,
+        ScoreKind::Probs => checked(head, scores.values, &targets).map_err(refusal)?,
     };
     Ok(Loaded { task, head, n_classes, probabilities, targets, ids, groups })
 }
@@ -267,8 +266,22 @@ fn targets(truth: &Matrix, task: TaskName, n_classes: usize) -> Result<Vec<Targe
     .collect()
 }
 
+/// A refusal in the words of the command line: the library's hint speaks of its own functions.
+pub(super) fn refusal(refused: Undefined) -> anyhow::Error {
+    match refused {
+        Undefined::NotAProbability { .. } | Undefined::RowSum { .. } => {
+            let text = refused.to_string();
+            anyhow!(
+                "{}\nhint: raw network outputs need --scores logits, several labels a sample --task multi-label",
+                text.lines().next().unwrap_or_default()
+            )
+        }
+        other => other.into(),
+    }
+}
+
 /// Probabilities one a class; what a one-channel file leaves out is added.
-fn checked(head: Head, values: Vec<f64>, targets: &[Target]) -> Result<Vec<f64>> {
+fn checked(head: Head, values: Vec<f64>, targets: &[Target]) -> Result<Vec<f64>, Undefined> {
     match head {
         Head::OneChannel => Ok(values.into_iter().flat_map(|positive| [1.0 - positive, positive]).collect()),
         Head::TwoClassSoftmax => {
