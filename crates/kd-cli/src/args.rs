@@ -337,7 +337,7 @@ pub(crate) struct ClassifyArgs {
     /// What was asked [default: as the shapes say; ordinal must be named]
     #[arg(long, value_enum)]
     pub(crate) task: Option<TaskName>,
-    /// Who each sample belongs to: [n] numbers or texts, or CSV with the columns id, group
+    /// Who each sample belongs to: an array with a number or text a sample, or CSV with the columns id, group
     #[arg(long, value_name = "FILE")]
     pub(crate) groups: Option<String>,
     /// Confidence level of the intervals

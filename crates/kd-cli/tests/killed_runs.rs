@@ -1,4 +1,7 @@
 //! A run that is killed, at any moment and with no warning, goes on to the same bytes.
+//!
+//! Slow: it starts the whole run more than twenty times.
+#![cfg(feature = "slow-tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -69,7 +72,6 @@ fn delay(state: &mut u64, range: Duration) -> Duration {
 }
 
 #[test]
-#[cfg_attr(not(feature = "slow-tests"), ignore = "slow: starts the whole run more than twenty times")]
 fn a_run_killed_twenty_times_ends_in_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));

@@ -3,7 +3,7 @@
 use kd_core::Head;
 
 /// Bins of the calibration error, in every report and command.
-pub const CALIBRATION_BINS: usize = 15;
+pub(super) const CALIBRATION_BINS: usize = 15;
 
 /// A reported number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
