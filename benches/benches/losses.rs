@@ -1,5 +1,4 @@
 //! Every loss of the catalogue, forward and backward, pooled and dense.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
 

@@ -1,5 +1,4 @@
 //! AUROC and the bootstraps at the size of a usual test split.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
 

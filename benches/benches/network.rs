@@ -1,5 +1,4 @@
 //! The batch path, one training step and inference of the networks that the recipes use.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
 

@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn no_view_is_mirrored_unless_asked() {
-        let left_bright = image([vec![9.0, 0.0, 0.0, 0.0]; 4].concat(), [4, 4]);
+        let left_bright = image([[9.0, 0.0, 0.0, 0.0]; 4].concat(), [4, 4]);
         let gentle = Augmentation { shift: 0.05, rotate_deg: 5.0, scale: 0.05, ..Augmentation::default() };
         let id = SampleId::new("s").unwrap();
         let sides = |augmentation: &Augmentation| {

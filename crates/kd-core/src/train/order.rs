@@ -64,7 +64,7 @@ mod tests {
             let sizes: Vec<usize> = cut.iter().map(|batch| batch.len()).collect();
             prop_assert!(sizes.iter().all(|&len| len <= size));
             prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
-            prop_assert_eq!(cut.concat(), order);
+            prop_assert_eq!(cut.concat(), order.clone());
             prop_assert_eq!(cut.len(), n.div_ceil(size));
         }
     }

@@ -75,7 +75,7 @@ fn a_run_resumed_after_any_step_ends_in_the_same_bytes() {
     let setup = setup();
     let teacher = setup.teacher();
     for plan in [Plan { accumulation: 2, ..plan(2) }, Plan { ema: Some(0.9), ..plan(2) }] {
-        let mut whole = Recorder { every_step: true, ..Recorder::default() };
+        let mut whole = Recorder::every_step();
         let expected = setup.run(&plan, &distilled(1.0), Some(&teacher), None, &mut whole).unwrap();
         assert!(whole.checkpoints.len() > 4);
         for bytes in &whole.checkpoints {
@@ -90,7 +90,7 @@ fn a_run_resumed_after_any_step_ends_in_the_same_bytes() {
 fn a_stop_request_leaves_a_checkpoint_that_goes_on_to_the_same_end() {
     let setup = setup();
     let expected = setup.run(&plan(3), &Objective::task_only(), None, None, &mut Recorder::default()).unwrap();
-    let mut sink = Recorder { stop_after: Some(7), ..Recorder::default() };
+    let mut sink = Recorder::stopping_after(7);
     let stopped = setup.run(&plan(3), &Objective::task_only(), None, None, &mut sink).unwrap();
     assert_eq!(stopped.stop, Stop::Asked);
     let rest = sink.checkpoints.last();

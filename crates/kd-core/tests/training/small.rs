@@ -14,12 +14,12 @@ use kd_image::{
 use rand_chacha::rand_core::Rng;
 
 #[derive(Module, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     head: Linear,
 }
 
 impl Line {
-    pub fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         Self { head: LinearConfig::new(2, 2).init(device) }
     }
 }
@@ -30,10 +30,10 @@ impl Network<4, 2> for Line {
     }
 }
 
-pub struct SmallTask;
+pub(crate) struct SmallTask;
 
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     loss: f64,
     right: f64,
     n: f64,
@@ -102,10 +102,10 @@ impl Task<2, 4, 2> for SmallTask {
     }
 }
 
-pub struct Memory(Vec<Sample<2>>);
+pub(crate) struct Memory(Vec<Sample<2>>);
 
 /// Class 1 where the first pixel is above the second.
-pub fn linear_source(n: usize, seed: u64) -> Memory {
+pub(crate) fn linear_source(n: usize, seed: u64) -> Memory {
     let mut rng = stream(seed, Purpose::LabelSubset, 0, "small");
     let mut draw = move || (rng.next_u32() >> 8) as f32 / 16_777_216.0 - 0.5;
     let sample = |index: usize| {
@@ -139,14 +139,14 @@ impl SampleSource<2> for Memory {
 }
 
 /// A teacher's answers in memory.
-pub struct Stored {
+pub(crate) struct Stored {
     hash: String,
     n_views: u32,
     answers: BTreeMap<(String, u32), Vec<f32>>,
 }
 
 impl Stored {
-    pub fn of(teacher: &impl Teacher<4, 2>, task: &SmallTask, source: &Memory, n_views: u32) -> Self {
+    pub(crate) fn of(teacher: &impl Teacher<4, 2>, task: &SmallTask, source: &Memory, n_views: u32) -> Self {
         let mut answers = BTreeMap::new();
         for view in 0..n_views {
             let batch = task.batch(source.0.clone(), Some(view), &Device::flex()).unwrap();
@@ -180,11 +180,23 @@ impl SoftTargetSource for Stored {
 
 /// Keeps what a run sends out.
 #[derive(Default)]
-pub struct Recorder {
-    pub checkpoints: Vec<Vec<u8>>,
-    pub every_step: bool,
-    pub stop_after: Option<usize>,
+pub(crate) struct Recorder {
+    pub(crate) checkpoints: Vec<Vec<u8>>,
+    every_step: bool,
+    stop_after: Option<usize>,
     steps: usize,
+}
+
+impl Recorder {
+    /// Wants a checkpoint after every step.
+    pub(crate) fn every_step() -> Self {
+        Self { every_step: true, ..Self::default() }
+    }
+
+    /// Asks for an end after so many batches.
+    pub(crate) fn stopping_after(batches: usize) -> Self {
+        Self { stop_after: Some(batches), ..Self::default() }
+    }
 }
 
 impl Sink for Recorder {
@@ -205,7 +217,7 @@ impl Sink for Recorder {
     }
 }
 
-pub fn plan(epochs: usize) -> Plan {
+pub(crate) fn plan(epochs: usize) -> Plan {
     Plan {
         epochs,
         batch_size: 8,
@@ -227,7 +239,7 @@ fn objective(name: &str, weight: f64, loss: Box<dyn DistillLoss<2>>) -> Objectiv
     Objective::new(vec![task, kd]).unwrap()
 }
 
-pub fn distilled(weight: f64) -> Objective<2> {
+pub(crate) fn distilled(weight: f64) -> Objective<2> {
     let parameters = loss::Parameters::new().with("temperature", 2.0);
     objective("kd", weight, loss::build("hinton", &parameters, Head::TwoClassSoftmax).unwrap())
 }
@@ -245,6 +257,6 @@ impl DistillLoss<2> for Inert {
     }
 }
 
-pub fn inert() -> Objective<2> {
+pub(crate) fn inert() -> Objective<2> {
     objective("inert", 1.0, Box::new(Inert))
 }
