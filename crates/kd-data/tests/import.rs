@@ -286,16 +286,19 @@ fn a_published_set_with_other_counts_is_refused() {
 #[test]
 fn a_generated_set_is_made_once_and_other_parameters_are_refused() {
     let place = Place::new();
-    let text = catalog::find("chest-phantom").unwrap().to_toml();
-    let few = Manifest::parse(&text.replace("n_subjects = 800", "n_subjects = 8"), "dataset.toml").unwrap();
+    let changed = |manifest: &Manifest, key: &str, value: toml::Value| {
+        let mut manifest = manifest.clone();
+        manifest.generator.as_mut().unwrap().insert(key.to_owned(), value);
+        manifest
+    };
+    let few = changed(catalog::find("chest-phantom").unwrap(), "n_subjects", 8.into());
     assert!(matches!(RawDataset::open(&place.root, &few).unwrap_err(), DecodeError::NotGenerated { .. }));
     assert!(generate_dataset(&place.root, &few).unwrap());
     assert!(!generate_dataset(&place.root, &few).unwrap());
     let set = RawDataset::open(&place.root, &few).unwrap();
     assert!(set.records().len() >= 8);
     set.read(0).unwrap();
-    let harder =
-        Manifest::parse(&few.to_toml().replace("difficulty = 0.4", "difficulty = 0.9"), "dataset.toml").unwrap();
+    let harder = changed(&few, "difficulty", 0.9.into());
     assert!(matches!(RawDataset::open(&place.root, &harder).unwrap_err(), DecodeError::Changed { .. }));
     let table = place.root.raw_set("chest-phantom").join("labels.csv");
     fs::write(&table, fs::read_to_string(&table).unwrap().replace(",0\n", ",1\n")).unwrap();

@@ -37,7 +37,7 @@ pub fn epoch_order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
 /// ```
 /// let order = [4, 2, 0, 1, 3];
 /// let sizes: Vec<usize> = kd_core::train::batches(&order, 4).iter().map(|batch| batch.len()).collect();
-/// assert_eq!(sizes, [3, 2]);
+/// assert_eq!(sizes, [2, 3]);
 /// ```
 #[must_use]
 pub fn batches(order: &[usize], batch_size: usize) -> Vec<&[usize]> {

@@ -205,7 +205,7 @@ fn fresh_views_need_a_live_teacher() {
 fn a_loss_that_is_no_number_ends_the_run_with_its_place() {
     let setup = setup();
     let mut plan = plan(3);
-    plan.schedule.rate = 1e30;
+    plan.schedule.rate = 3e38;
     plan.clip_norm = None;
     let refused = setup.run(&plan, &Objective::task_only(), None, None, &mut Recorder::default()).unwrap_err();
     assert!(refused.to_string().contains("hint: lower the learning rate"), "{refused}");
