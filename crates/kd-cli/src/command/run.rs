@@ -11,7 +11,7 @@ use kd_image::{SampleSource, Split};
 
 use crate::args::{RunArgs, Stage};
 use crate::device;
-use crate::output::{Output, UsageError};
+use crate::output::{Output, UsageError, usage};
 use crate::recipe::{self, Experiment};
 use crate::stage::dry_run::Forecast;
 use crate::stage::label::{label, teach};
@@ -21,7 +21,7 @@ use crate::stage::{Context, dry_run, learn, prepare, report, training};
 pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Result<bool> {
     let source = recipe::load(&args.recipe, &args.set)?;
     let manifest = catalog::resolve(root, &source.recipe.data.name)?;
-    let experiment = Experiment::new(&source, &manifest).map_err(|error| UsageError::new(format!("{error:#}")))?;
+    let experiment = Experiment::new(&source, &manifest).map_err(usage)?;
     let device = device::resolve(&args.device)?;
     let seeds = args.seeds.clone().unwrap_or_else(|| experiment.recipe.student.seeds.clone());
     if seeds.is_empty() {

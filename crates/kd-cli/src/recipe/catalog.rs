@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{Recipe, Source, overrides};
-use crate::output::UsageError;
+use crate::output::usage;
 
 macro_rules! recipes {
     ($($name:literal),* $(,)?) => {
@@ -19,7 +19,7 @@ pub(crate) static RECIPES: [(&str, &str); 3] =
 
 /// Reads a recipe by name or path, with overrides.
 pub(crate) fn load(name: &str, sets: &[String]) -> Result<Source> {
-    read(name, sets).map_err(|error| UsageError::new(format!("{error:#}")).into())
+    read(name, sets).map_err(usage)
 }
 
 fn read(name: &str, sets: &[String]) -> Result<Source> {
