@@ -12,6 +12,7 @@ use kd_report::{
     StudentGroup, Task, Teacher as ReportTeacher, Term, TermCurve, Value,
 };
 
+use super::Context;
 use super::evidence::{self, Statistics, of_score};
 use super::facts::{AGREEMENT, dataset, definitions, protocol, provenance};
 use super::label::TaughtTeacher;
@@ -19,8 +20,14 @@ use super::learn::ArmRuns;
 use super::prepare::Prepared;
 use super::score::{Scored, Truth};
 use super::training::FinishedRun;
-use super::{Context, report::Measured};
 use crate::recipe::Arm;
+
+/// What was measured of a network beside its answers.
+pub(crate) struct Measured {
+    pub(crate) file_bytes: u64,
+    pub(crate) latency_p50_ms: f64,
+    pub(crate) latency_p95_ms: f64,
+}
 
 /// One student size: its arms, each with runs and judged answers in the order of the seeds.
 pub(crate) struct StudentEvidence {

@@ -16,7 +16,7 @@ use super::evidence;
 use super::label::{TaughtTeacher, label, teach};
 use super::learn;
 use super::prepare::{self, Prepared};
-use super::record::{self, Evidence, StudentEvidence, role};
+use super::record::{self, Evidence, Measured, StudentEvidence, role};
 use super::score::{self, Scored, Truth};
 use super::{Context, identity};
 use crate::host;
@@ -26,13 +26,6 @@ use crate::package::{Card, Decision, Package, Provenance, SCHEMA};
 const LATENCY_RUNS: usize = 40;
 /// Confident errors shown on the page.
 const ERRORS_SHOWN: usize = 10;
-
-/// What was measured of a network beside its answers.
-pub(crate) struct Measured {
-    pub(crate) file_bytes: u64,
-    pub(crate) latency_p50_ms: f64,
-    pub(crate) latency_p95_ms: f64,
-}
 
 /// Where an experiment's results lie, and its summary for the terminal.
 pub(crate) struct Reported {
