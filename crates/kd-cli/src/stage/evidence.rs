@@ -86,22 +86,22 @@ pub(crate) fn mean(values: impl Iterator<Item = Score>) -> Score {
     if n == 0 { Err(Undefined::NoSamples) } else { Ok(sum / f64::from(n)) }
 }
 
-/// A statistic of each seed's answers, over a draw of samples.
-type Statistic<'a> = &'a (dyn Fn(&Scored, &[usize]) -> Score + Sync);
+/// A statistic of one seed's answers, by the seed's place, over a draw of samples.
+type Statistic<'a> = &'a (dyn Fn(usize, &[usize]) -> Score + Sync);
 
 /// Value over seeds with the interval over seeds and subjects (one seed: over subjects).
 pub(crate) fn over_seeds(
     name: &str,
-    scored: &[Scored],
+    seeds: usize,
     grouping: &Grouping,
     statistics: Statistics,
     statistic: Statistic<'_>,
 ) -> Reported {
     let all: Vec<usize> = (0..grouping.samples()).collect();
-    let value = mean(scored.iter().map(|one| statistic(one, &all)));
-    let (interval, method) = match scored {
-        [one] => {
-            let interval = kd_metrics::bootstrap_interval(grouping, &|draw| statistic(one, draw), statistics.plan);
+    let value = mean((0..seeds).map(|seed| statistic(seed, &all)));
+    let (interval, method) = match seeds {
+        1 => {
+            let interval = kd_metrics::bootstrap_interval(grouping, &|draw| statistic(0, draw), statistics.plan);
             let method = match statistics.plan.method {
                 BootstrapMethod::BiasCorrectedAccelerated => "BCa bootstrap over subjects",
                 _ => "percentile bootstrap over subjects",
@@ -109,9 +109,7 @@ pub(crate) fn over_seeds(
             (interval, method)
         }
         _ => {
-            let per_seed = |seed: usize, draw: &[usize]| statistic(&scored[seed], draw);
-            let draws =
-                two_level_draws(scored.len(), grouping, &[MetricArm::PerSeed(&per_seed)], statistics.two_level());
+            let draws = two_level_draws(seeds, grouping, &[MetricArm::PerSeed(statistic)], statistics.two_level());
             (draws.and_then(|draws| draws.interval(0)), "percentile bootstrap over seeds, then subjects")
         }
     };
@@ -123,8 +121,8 @@ pub(crate) fn metrics(head: Head, scored: &[Scored], grouping: &Grouping, statis
     Metric::of_head(head)
         .iter()
         .map(|&metric| {
-            let statistic = move |one: &Scored, draw: &[usize]| one.test.value(metric, Some(draw));
-            over_seeds(metric.name(), scored, grouping, statistics, &statistic)
+            let statistic = move |seed: usize, draw: &[usize]| scored[seed].test.value(metric, Some(draw));
+            over_seeds(metric.name(), scored.len(), grouping, statistics, &statistic)
         })
         .collect()
 }
@@ -152,7 +150,7 @@ pub(crate) fn per_class(
         .enumerate()
         .map(|(class, name)| {
             let rows = rates.iter().map(|&(metric, which)| {
-                let statistic = move |one: &Scored, draw: &[usize]| match one.test.predictions().select(draw) {
+                let statistic = move |seed: usize, draw: &[usize]| match scored[seed].test.predictions().select(draw) {
                     Predictions::Multiclass(p) => {
                         rate(&p.confusion().one_vs_rest()[class], which, ZeroDivision::Undefined)
                     }
@@ -161,7 +159,7 @@ pub(crate) fn per_class(
                     }
                     Predictions::Binary(_) => Err(Undefined::NoSamples),
                 };
-                over_seeds(metric.name(), scored, grouping, statistics, &statistic)
+                over_seeds(metric.name(), scored.len(), grouping, statistics, &statistic)
             });
             let n = truth.test.iter().filter(|target| shows(target, class)).count();
             ClassRow { class: name.clone(), n: n as u64, metrics: rows.collect() }
@@ -368,18 +366,13 @@ pub(crate) fn operating_point(
 ) -> Option<OperatingPoint> {
     let table = experiment.recipe.score.operating_point.as_ref()?;
     let chosen: Vec<Chosen> = scored.iter().map(|one| decide(experiment, &one.val)?.ok()).collect::<Option<_>>()?;
-    let first = scored.first()?.test.binary()?;
-    let n = first.samples();
+    let binaries: Vec<&BinaryPredictions> = scored.iter().map(|one| one.test.binary()).collect::<Option<_>>()?;
     let of = |metric: Metric, which: Rate| {
-        // Counts depend on the seed's own threshold, so the seed's place is looked up by its answers.
-        let statistic = |one: &Scored, draw: &[usize]| -> Score {
-            let place = scored.iter().position(|other| std::ptr::eq(other, one)).ok_or(Undefined::NoSamples)?;
-            let binary: &BinaryPredictions = one.test.binary().ok_or(Undefined::NoSamples)?;
-            rate(&binary.select(draw).counts(chosen[place].cut), which, ZeroDivision::Undefined)
+        let statistic = |seed: usize, draw: &[usize]| {
+            rate(&binaries[seed].select(draw).counts(chosen[seed].cut), which, ZeroDivision::Undefined)
         };
-        over_seeds(metric.name(), scored, grouping, statistics, &statistic)
+        over_seeds(metric.name(), scored.len(), grouping, statistics, &statistic)
     };
-    debug_assert_eq!(n, grouping.samples());
     let thresholds = mean(chosen.iter().map(|chosen| Ok(chosen.cut.threshold())));
     Some(OperatingPoint {
         rule: rule(table),

@@ -191,8 +191,8 @@ impl Maker<'_> {
         });
         let agreement = (role != Role::Teacher).then(|| {
             let teacher = &self.teacher[0];
-            let statistic = move |one: &Scored, draw: &[usize]| agreement(teacher, one, draw);
-            evidence::over_seeds(AGREEMENT, scored, self.grouping, self.statistics, &statistic)
+            let statistic = move |seed: usize, draw: &[usize]| agreement(teacher, &scored[seed], draw);
+            evidence::over_seeds(AGREEMENT, scored.len(), self.grouping, self.statistics, &statistic)
         });
         ReportArm {
             name: name.into(),

@@ -172,10 +172,8 @@ fn package(
     let (run, scored) = (&arm.runs[best], &scored[best]);
     let temperature = evidence::temperature(experiment.head, &scored.answers.val, &truth.val).ok();
     // The threshold is one on the probabilities that the package gives: those after temperature scaling.
-    let judged = match temperature {
-        Some(t) => evidence::cooled(experiment.head, experiment.n_classes, &scored.answers.val, &truth.val, t)?,
-        None => evidence::cooled(experiment.head, experiment.n_classes, &scored.answers.val, &truth.val, 1.0)?,
-    };
+    let val = &scored.answers.val;
+    let judged = evidence::cooled(experiment.head, experiment.n_classes, val, &truth.val, temperature.unwrap_or(1.0))?;
     let decision = match (evidence::decide(experiment, &judged), &experiment.recipe.score.operating_point) {
         (Some(Ok(chosen)), Some(table)) => Some(Decision {
             rule: evidence::rule(table),

@@ -109,12 +109,7 @@ where
     staged.commit()?;
     // Only now: until the folder has its name, the checkpoint is all there is.
     remove_folder(&work)?;
-    let last = facts.history.last();
-    progress.finish(
-        &last.map_or_else(String::new, |_| {
-            format!("epoch {} of {} chosen", facts.chosen_epoch + 1, facts.history.len())
-        }),
-    );
+    progress.finish(&format!("epoch {} of {} chosen", facts.chosen_epoch + 1, facts.history.len()));
     Ok(FinishedRun { id: job.id.clone(), facts, chosen: outcome.chosen, last: outcome.last })
 }
 

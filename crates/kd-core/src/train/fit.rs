@@ -178,7 +178,7 @@ where
         Some(state) => state.load_into(student)?,
         None => initialize(student, run.plan.seed),
     };
-    let mut work = Work::start(run, student.train(), initial)?;
+    let mut work = Work::start(run, student.train(), initial);
     if let Some(bytes) = resume {
         work.restore(Checkpoint::from_bytes(bytes)?)?;
     }
@@ -267,8 +267,8 @@ where
     N: Network<I, O>,
     T: Task<D, I, O>,
 {
-    fn start(run: &'a Fit<'a, T, D, I, O>, student: N, initial: Option<&State>) -> Result<Self, TrainError> {
-        Ok(Self {
+    fn start(run: &'a Fit<'a, T, D, I, O>, student: N, initial: Option<&State>) -> Self {
+        Self {
             run,
             plain: run.device.clone().inner(),
             student,
@@ -276,7 +276,7 @@ where
             average: BTreeMap::new(),
             best: BTreeMap::new(),
             progress: Progress::start(run.identity(initial), run.objective.terms().len()),
-        })
+        }
     }
 
     fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), TrainError> {

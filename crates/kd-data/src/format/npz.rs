@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use zip::ZipArchive;
 
 use super::error::Problem;
 use super::npy::{NpyArray, NpyValue, StoredArray, header_length, parse_header};
 use super::{FileFormat, FormatError};
-use crate::store::{StoreError, write_atomic};
+use crate::store::{StoreError, write_archive};
 
 /// Deflate cannot shrink by more than about 1032 to 1, so a member that promises more is a lie.
 const DEFLATE_LIMIT: u64 = 1100;
@@ -202,17 +201,6 @@ pub(crate) fn kind_of_zip(file: File) -> FileFormat {
 /// # Errors
 /// [`StoreError`]; two arrays of one name are refused.
 pub fn write_npz(path: &Path, arrays: &[(&str, NpyValue)]) -> Result<(), StoreError> {
-    let failed = |error: zip::result::ZipError| StoreError::io("packing", path, std::io::Error::other(error));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(6))
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o644);
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, value) in arrays {
-        let bytes = value.to_bytes()?;
-        writer.start_file(format!("{name}.npy"), options.large_file(bytes.len() > 1 << 31)).map_err(failed)?;
-        writer.write_all(&bytes).map_err(|source| StoreError::io("packing", path, source))?;
-    }
-    write_atomic(path, &writer.finish().map_err(failed)?.into_inner())
+    let entries = arrays.iter().map(|(name, value)| Ok((format!("{name}.npy"), value.to_bytes()?.into())));
+    write_archive(path, entries)
 }

@@ -3,6 +3,8 @@
 //! Any byte that changed is found before it can change a result: tables and keys by the checksum list of their folder,
 //! numbers by a digest in every record, packages and checkpoints by checksums of their own.
 
+#[cfg(feature = "formats")]
+mod archive;
 mod atomic;
 mod error;
 
@@ -19,6 +21,8 @@ mod record;
 #[cfg(feature = "formats")]
 mod soft;
 
+#[cfg(feature = "formats")]
+pub(crate) use archive::write_archive;
 pub use atomic::{StagedFolder, write_atomic};
 pub use error::{StoreError, path_tail};
 

@@ -4,14 +4,13 @@
 //! be there, because a zip archive alone does not notice a missing member.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use zip::ZipArchive;
 
-use super::{StoreError, path_tail, write_atomic};
+use super::{StoreError, path_tail, write_archive};
 use crate::digest::sha256_hex;
 
 const CHECKSUMS: &str = "checksums.json";
@@ -75,19 +74,8 @@ pub fn write_package(path: &Path, schema: u32, entries: &BTreeMap<String, Vec<u8
         .map(|(name, bytes)| (name.clone(), Entry { bytes: bytes.len() as u64, sha256: sha256_hex(bytes) }));
     let list = Checksums { schema, entries: listed.collect() };
     let list = serde_json::to_vec_pretty(&list).map_err(|error| StoreError::io("packing", path, error.into()))?;
-    let failed = |error: zip::result::ZipError| StoreError::io("packing", path, std::io::Error::other(error));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(6))
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o644);
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let all = std::iter::once((CHECKSUMS, &list)).chain(entries.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-    for (name, bytes) in all {
-        writer.start_file(name, options.large_file(bytes.len() > 1 << 31)).map_err(failed)?;
-        writer.write_all(bytes).map_err(|source| StoreError::io("packing", path, source))?;
-    }
-    write_atomic(path, &writer.finish().map_err(failed)?.into_inner())
+    write_archive(path, all.map(|(name, bytes)| Ok((name.to_owned(), bytes.as_slice().into()))))
 }
 
 /// Reads a package and checks every entry.
