@@ -1,5 +1,8 @@
 //! Inputs of the benches: seeded, so that two runs time the same work.
 
+pub mod family;
+pub mod kernels;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_core::{Purpose, stream};
 use kd_image::{Geometry, Image, Intensity, Sample, SampleId, SubjectId, Target};
@@ -36,4 +39,13 @@ pub fn samples(n: usize, size: usize) -> Vec<Sample<2>> {
             target: Target::Class(u16::from(index % 2 == 1)),
         })
         .collect()
+}
+
+/// The most memory that this process has had, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
 }

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kd_kernels::{Isa, Kernels};
+
 /// The version of Burn that the workspace pins; a test compares it with the root manifest.
 pub(crate) const BURN: &str = "0.22.1";
 
@@ -46,6 +48,14 @@ pub(crate) fn dirty() -> bool {
 /// The compiler that built the program.
 pub(crate) fn rustc() -> &'static str {
     env!("KD_RUSTC")
+}
+
+/// Whose operators compute on a device, with their instruction set.
+pub(crate) fn operators(device: &str) -> String {
+    match Kernels::chosen() {
+        Kernels::Own if device == "cpu" => format!("own {}", Isa::best().name()),
+        _ => "stock".to_owned(),
+    }
 }
 
 /// The program with its version.

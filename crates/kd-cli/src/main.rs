@@ -20,9 +20,10 @@ use clap::Parser;
 use kd_data::Root;
 
 use args::{Cli, Command, Stage};
-use output::{Output, UsageError};
+use output::{Output, UsageError, usage};
 
 fn main() -> ExitCode {
+    kd_kernels::keep_freed_memory();
     let backend = device::backend_env(std::env::args_os());
     #[expect(unsafe_code, reason = "Burn reads its default device from the environment only")]
     // SAFETY: no other thread exists yet, so nobody reads the environment while it changes.
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &Output) -> Result<bool> {
+    kd_kernels::Kernels::from_environment().map_err(usage)?.choose();
     if let Some(threads) = cli.global.threads {
         let threads = usize::try_from(threads)?;
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("thread pool")?;

@@ -115,3 +115,11 @@ fn a_reader_that_stops_early_causes_no_panic() {
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert_eq!(ended.status.code(), Some(0), "{stderr}");
 }
+
+#[test]
+fn operators_that_nobody_knows_are_refused_as_wrong_usage() {
+    let output = Command::new(env!("CARGO_BIN_EXE_kd")).arg("devices").env("KD_KERNELS", "fast").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("KD_KERNELS is `fast`, expected `own` or `stock`") && text.contains("hint:"), "{text}");
+}

@@ -1,11 +1,10 @@
 //! The layers that all networks share, each with the one padding rule of this crate: half the kernel on every side.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::Activation;
+use kd_kernels::nn::{BatchNorm, Conv2d, ConvConfig, conv_norm};
 
 use super::walk::Walk;
 
@@ -35,13 +34,8 @@ impl ConvShape {
     }
 
     pub(crate) fn init(self, device: &Device) -> Conv2d {
-        let half = self.kernel / 2;
-        Conv2dConfig::new(self.channels, [self.kernel; 2])
-            .with_stride([self.stride; 2])
-            .with_groups(self.groups)
-            .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
-            .with_bias(self.bias)
-            .init(device)
+        let Self { channels, kernel, stride, groups, bias } = self;
+        ConvConfig::<2> { stride: [stride; 2], groups, bias, ..ConvConfig::same(channels, kernel) }.init(device)
     }
 }
 
@@ -56,21 +50,17 @@ pub struct ConvNorm {
 
 impl ConvNorm {
     pub(crate) fn init(shape: ConvShape, device: &Device) -> Self {
-        Self { conv: shape.init(device), bn: norm(shape.channels[1], device) }
+        Self { conv: shape.init(device), bn: BatchNorm::init(shape.channels[1], device) }
     }
 
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        relu(self.bn.forward(self.conv.forward(input)))
+        conv_norm(&self.conv, &self.bn, input, Activation::Relu)
     }
 
     pub(crate) fn walk(shape: ConvShape, walk: &mut Walk) {
         walk.conv(shape);
         walk.norm();
     }
-}
-
-pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
-    BatchNormConfig::new(channels).init(device)
 }
 
 /// Mean over the image: `[batch, channel, height, width]` to `[batch, channel]`.

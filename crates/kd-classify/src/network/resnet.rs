@@ -3,13 +3,13 @@
 //! Fields carry torchvision's names, so the paths of trained weights need next to no translation.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
+use kd_kernels::Activation;
+use kd_kernels::nn::{BatchNorm, Conv2d, add_relu, conv_norm};
 
-use super::layer::{ConvShape, global_average, norm};
+use super::layer::{ConvShape, global_average};
 use super::spec::Stem;
 use super::walk::Walk;
 
@@ -97,7 +97,7 @@ impl ResNetPlan {
         let mut next = || stages.next().unwrap_or_default();
         ResNet {
             conv1: self.stem_conv().init(device),
-            bn1: norm(self.width, device),
+            bn1: BatchNorm::init(self.width, device),
             maxpool: match self.stem {
                 Stem::Small => None,
                 Stem::ImageNet => {
@@ -169,7 +169,7 @@ pub struct ResNet {
 
 impl ResNet {
     pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut features = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut features = conv_norm(&self.conv1, &self.bn1, images, Activation::Relu);
         if let Some(pool) = &self.maxpool {
             features = pool.forward(features);
         }
@@ -203,7 +203,7 @@ impl ResidualBlock {
     fn init(shape: BlockShape, device: &Device) -> Self {
         let convs = shape.convs();
         let conv = |index: usize| convs[index].init(device);
-        let bn = |index: usize| norm(convs[index].channels[1], device);
+        let bn = |index: usize| BatchNorm::init(convs[index].channels[1], device);
         Self {
             conv1: conv(0),
             bn1: bn(0),
@@ -213,22 +213,24 @@ impl ResidualBlock {
             bn3: shape.bottleneck.then(|| bn(2)),
             downsample: shape.projection().map(|projection| Downsample {
                 conv: projection.init(device),
-                bn: norm(projection.channels[1], device),
+                bn: BatchNorm::init(projection.channels[1], device),
             }),
         }
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let identity = match &self.downsample {
-            Some(projection) => projection.bn.forward(projection.conv.forward(input.clone())),
+            Some(projection) => conv_norm(&projection.conv, &projection.bn, input.clone(), Activation::None),
             None => input.clone(),
         };
-        let mut features = relu(self.bn1.forward(self.conv1.forward(input)));
-        features = self.bn2.forward(self.conv2.forward(features));
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            features = bn3.forward(conv3.forward(relu(features)));
-        }
-        relu(features + identity)
+        let features = conv_norm(&self.conv1, &self.bn1, input, Activation::Relu);
+        let features = if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
+            let features = conv_norm(&self.conv2, &self.bn2, features, Activation::Relu);
+            conv_norm(conv3, bn3, features, Activation::None)
+        } else {
+            conv_norm(&self.conv2, &self.bn2, features, Activation::None)
+        };
+        add_relu(features, identity)
     }
 }
 

@@ -1,14 +1,15 @@
 //! VGG-16, with and without batch norm: the plain stack of 3×3 convolutions.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{BatchNorm, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_kernels::Activation;
+use kd_kernels::nn::{BatchNorm, Conv2d, conv_norm};
 
-use super::layer::{ConvShape, norm};
+use super::layer::ConvShape;
 use super::spec::Stem;
 use super::walk::Walk;
 
@@ -60,7 +61,7 @@ impl VggPlan {
     pub(crate) fn init(&self, device: &Device) -> Vgg {
         let unit = |shape: ConvShape| ConvUnit {
             conv: shape.init(device),
-            bn: self.batch_norm.then(|| norm(shape.channels[1], device)),
+            bn: self.batch_norm.then(|| BatchNorm::init(shape.channels[1], device)),
         };
         let (side, sizes) = self.head();
         let mut input = self.width * STAGES[STAGES.len() - 1].1 * side * side;
@@ -154,11 +155,10 @@ pub struct ConvUnit {
 
 impl ConvUnit {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let features = self.conv.forward(input);
-        relu(match &self.bn {
-            Some(bn) => bn.forward(features),
-            None => features,
-        })
+        match &self.bn {
+            Some(bn) => conv_norm(&self.conv, bn, input, Activation::Relu),
+            None => self.conv.forward_relu(input),
+        }
     }
 }
 

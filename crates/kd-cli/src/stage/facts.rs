@@ -66,6 +66,7 @@ pub(super) fn provenance(context: &Context<'_>) -> Provenance {
             os: facts.os,
             rustc: host::rustc().into(),
             burn: host::BURN.into(),
+            operators: host::operators(&context.device.name),
         },
     }
 }

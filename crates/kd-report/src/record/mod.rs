@@ -152,6 +152,14 @@ pub struct Host {
     pub rustc: String,
     /// Burn version.
     pub burn: String,
+    /// Whose operators computed, with their instruction set: `own avx-512`, or `stock` for Burn's.
+    #[serde(default = "stock")]
+    pub operators: String,
+}
+
+/// Records from before there were others.
+fn stock() -> String {
+    "stock".to_owned()
 }
 
 /// A named fact, shown as it stands.

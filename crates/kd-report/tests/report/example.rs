@@ -127,7 +127,7 @@ fn provenance() -> Provenance {
         dirty: false,
         created: "2026-11-23".to_owned(),
         device: "cpu (flex, x86-v4)".to_owned(),
-        host: Host { cpu: "Example CPU 2.6 GHz".to_owned(), cores: 2, memory_bytes: 25_769_803_776, os: "Linux 6.1 x86_64".to_owned(), rustc: "1.95.0".to_owned(), burn: "0.22.1".to_owned() },
+        host: Host { cpu: "Example CPU 2.6 GHz".to_owned(), cores: 2, memory_bytes: 25_769_803_776, os: "Linux 6.1 x86_64".to_owned(), rustc: "1.95.0".to_owned(), burn: "0.22.1".to_owned(), operators: "own avx2".to_owned() },
     }
 }
 

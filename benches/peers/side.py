@@ -1,0 +1,83 @@
+"""One side of a side-by-side: `side.py FAMILY train|infer nchw|channels-last|onnx`.
+
+Prepares a network, then does one step for each line `step` on standard input and answers with its seconds. `memory`
+answers the peak memory of the idle process (libraries loaded, network built) and of now, in bytes. The rest of the
+protocol is that of `kd-speed`.
+"""
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from networks import FAMILIES
+
+THREADS = int(sys.argv[4]) if len(sys.argv) > 4 else torch.get_num_threads()
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def torch_side(network, x, train, channels_last):
+    if channels_last:
+        layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+        network, x = network.to(memory_format=layout), x.to(memory_format=layout)
+    if not train:
+        network.eval()
+
+        def step():
+            with torch.inference_mode():
+                return network(x)
+
+        return step
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        network(x).square().mean().backward()
+        optimizer.step()
+
+    return step
+
+
+def onnx_side(network, x):
+    import onnxruntime
+
+    network.eval()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        torch.onnx.export(network, (x,), str(file), dynamo=False, input_names=["x"], opset_version=17)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    feed = {"x": x.numpy()}
+    return lambda: session.run(None, feed)
+
+
+def main():
+    family, mode, side = sys.argv[1:4]
+    torch.manual_seed(0)
+    torch.set_num_threads(THREADS)
+    build, shape = FAMILIES[family]
+    network, x = build(), torch.rand(shape) * 8 - 4
+    step = onnx_side(network, x) if side == "onnx" else torch_side(network, x, mode == "train", side == "channels-last")
+    idle = peak()
+    for _ in range(2):
+        step()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line.strip() == "step":
+            begun = time.perf_counter()
+            step()
+            print(f"{time.perf_counter() - begun:.9f}", flush=True)
+        elif line.strip() == "memory":
+            print(idle, peak(), flush=True)
+        else:
+            break
+
+
+main()
