@@ -6,6 +6,8 @@
 //! argument. Every interval is over *subjects*, by a [`Grouping`], because two images of one patient are not two patients.
 
 mod classify;
+mod grid;
+mod segment;
 mod stats;
 mod undefined;
 
@@ -31,6 +33,19 @@ pub use classify::softmax::{sigmoid, softmax};
 pub use classify::temperature::{
     FittedTemperature, TEMPERATURE_LIMITS, fit_temperature_bernoulli, fit_temperature_multiclass,
 };
+pub use grid::Grid;
+pub use segment::calibration::{CalibrationBins, CalibrationRegion, mask_calibration_error};
+pub use segment::components::{Components, Connectivity};
+pub use segment::distance_transform::distance_transform_mm;
+pub use segment::lesions::{LesionCounts, LesionOverlap, lesion_counts, lesion_f1};
+pub use segment::masks::{BothEmpty, EmptyMasks, MaskPair, OneEmpty};
+pub use segment::overlap::{dice, intersection_over_union, mask_precision, mask_sensitivity};
+pub use segment::panoptic::{PanopticCounts, panoptic_counts, panoptic_quality, segmentation_quality};
+pub use segment::surface::{
+    SurfaceDistances, SurfacePiece, average_symmetric_surface_distance_mm, hausdorff_mm, hausdorff_percentile_mm,
+    mean_surface_distances_mm, surface_dice,
+};
+pub use segment::volume::{relative_volume_error, volume_error_mm3, volume_mm3};
 pub use stats::band::{Curve, bootstrap_band};
 pub use stats::bootstrap::{BootstrapMethod, BootstrapPlan, bootstrap_interval};
 pub use stats::delong::{Delong, DelongTest, delong, delong_test};

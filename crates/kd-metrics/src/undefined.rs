@@ -3,7 +3,8 @@
 //! A metric without a value is common in small medical sets (a resample with one class only, a class nobody predicted).
 //! Returning NaN would let it slip into a mean or a table, so every function here returns [`Score`] and names the reason.
 
-/// A metric's value, or the reason why it has none. Never NaN.
+/// A metric's value, or the reason why it has none. Never NaN; infinite where the metric's policy says so (the PSNR of
+/// identical images, a distance to an empty mask under [`OneEmpty::Infinite`](crate::OneEmpty::Infinite)).
 pub type Score = Result<f64, Undefined>;
 
 /// Why a metric or an interval has no value, or why its input was refused.
@@ -202,6 +203,18 @@ pub enum Undefined {
     /// Both classifiers are right and wrong on the same samples.
     #[error("no discordant pair: both classifiers are right and wrong on the same samples")]
     NoDiscordantPairs,
+    /// There is no point to measure at or from.
+    #[error("{which}: expected at least one point, found none")]
+    EmptyMask {
+        /// What is empty.
+        which: &'static str,
+    },
+    /// Something in mm³ was asked of a plane.
+    #[error("{what}: expected a volume, found a plane")]
+    NotAVolume {
+        /// The metric.
+        what: &'static str,
+    },
 }
 
 /// Refuses a confidence level outside the open interval 0..1.
