@@ -56,26 +56,27 @@ pub(crate) fn squared_distances(
     let steps = steps_along_depth(features, plane);
     let mut squared = vec![f64::INFINITY; features.len()];
     squared.par_chunks_mut(plane).zip(steps.par_chunks(plane)).enumerate().for_each_init(
-        || Envelope::new(height.max(width)),
-        |envelope, (depth, (out, steps))| {
-            let wanted = wanted.map(|wanted| &wanted[depth * plane..][..plane]);
-            if wanted.is_some_and(|wanted| !wanted.contains(&true)) || steps.iter().all(|&count| count == NONE) {
+        || (Line::new(height, spacing_mm[1]), Line::new(width, spacing_mm[2])),
+        |(column_line, row_line), (depth, (out, steps))| {
+            if steps.iter().all(|&count| count == NONE) {
+                return;
+            }
+            let plane = Plane { steps, height, width, spacing_mm };
+            if let Some(wanted) = wanted
+                && plane.search(&wanted[depth * height * width..][..out.len()], out)
+            {
                 return;
             }
             for (out, &count) in out.iter_mut().zip(steps) {
-                if count != NONE {
-                    *out = (f64::from(count) * spacing_mm[0]).powi(2);
-                }
+                *out = plane.squared(count);
             }
             for column in 0..width {
-                envelope.load(out[column..].iter().step_by(width).copied());
-                envelope.lower(spacing_mm[1], out[column..].iter_mut().step_by(width));
+                column_line.load(out[column..].iter().step_by(width).copied());
+                column_line.lower(out[column..].iter_mut().step_by(width));
             }
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                if wanted.is_none_or(|wanted| wanted[row * width..][..width].contains(&true)) {
-                    envelope.load(out.iter().copied());
-                    envelope.lower(spacing_mm[2], out.iter_mut());
-                }
+            for out in out.chunks_exact_mut(width) {
+                row_line.load(out.iter().copied());
+                row_line.lower(out.iter_mut());
             }
         },
     );
@@ -102,22 +103,81 @@ fn steps_along_depth(features: &[bool], plane: usize) -> Vec<u32> {
     steps
 }
 
-/// The lower envelope of one line's parabolas, with its memory.
-struct Envelope {
+/// The steps along the depth of one plane.
+struct Plane<'a> {
+    steps: &'a [u32],
+    height: usize,
+    width: usize,
+    spacing_mm: [f64; 3],
+}
+
+impl Plane<'_> {
+    /// Squared distance along the depth.
+    fn squared(&self, count: u32) -> f64 {
+        if count == NONE { f64::INFINITY } else { (f64::from(count) * self.spacing_mm[0]).powi(2) }
+    }
+
+    /// Writes the squared distance at the wanted points alone, looking outwards from each as far as a smaller one can lie.
+    /// Two surfaces are near each other as a rule, and then this takes a few steps a point. `false` where it would take
+    /// more than the envelopes, whose time does not depend on the distance.
+    fn search(&self, wanted: &[bool], out: &mut [f64]) -> bool {
+        let mut budget = 4 * self.steps.len();
+        for (point, _) in wanted.iter().enumerate().filter(|&(_, &wanted)| wanted) {
+            let (row, column) = (point / self.width, point % self.width);
+            let mut best = self.squared(self.steps[point]);
+            for apart in 0..=row.max(self.height - 1 - row) {
+                let vertical = (self.spacing_mm[1] * apart as f64).powi(2);
+                if vertical >= best {
+                    break;
+                }
+                let above = row.checked_sub(apart);
+                let below = Some(row + apart).filter(|&row| row < self.height && apart > 0);
+                for row in above.into_iter().chain(below) {
+                    let line = &self.steps[row * self.width..][..self.width];
+                    best = self.search_line(line, column, vertical, best, &mut budget);
+                }
+                if budget == 0 {
+                    return false;
+                }
+            }
+            out[point] = best;
+        }
+        true
+    }
+
+    /// The smaller of `best` and what a line at the squared distance `vertical` has around `column`.
+    fn search_line(&self, line: &[u32], column: usize, vertical: f64, mut best: f64, budget: &mut usize) -> f64 {
+        for apart in 0..=column.max(line.len() - 1 - column) {
+            let horizontal = (self.spacing_mm[2] * apart as f64).powi(2);
+            if vertical + horizontal >= best {
+                break;
+            }
+            let left = column.checked_sub(apart).map_or(NONE, |at| line[at]);
+            let right = line.get(column + apart).copied().unwrap_or(NONE);
+            best = best.min(self.squared(left.min(right)) + vertical + horizontal);
+            *budget = budget.saturating_sub(1);
+        }
+        best
+    }
+}
+
+/// One line of values: the lower envelope of their parabolas, with its memory.
+struct Line {
+    spacing: f64,
     values: Vec<f64>,
+    /// Of the distance `d` in steps: 1 / (2 d spacing²).
+    slopes: Vec<f64>,
     /// Height and place of each parabola that is the lowest somewhere, by rising place.
-    parabolas: Vec<(f64, f64)>,
+    parabolas: Vec<(f64, usize)>,
     /// From where on each of them is the lowest.
     starts: Vec<f64>,
 }
 
-impl Envelope {
-    fn new(longest: usize) -> Self {
-        Self {
-            values: Vec::with_capacity(longest),
-            parabolas: Vec::with_capacity(longest),
-            starts: Vec::with_capacity(longest),
-        }
+impl Line {
+    fn new(length: usize, spacing: f64) -> Self {
+        let slopes = (0..length).map(|steps| 0.5 / (steps as f64 * spacing * spacing)).collect();
+        let (parabolas, starts) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        Self { spacing, values: Vec::with_capacity(length), slopes, parabolas, starts }
     }
 
     fn load(&mut self, values: impl Iterator<Item = f64>) {
@@ -126,19 +186,16 @@ impl Envelope {
     }
 
     /// Writes `min over q of values[q] + (spacing · (p − q))²` for every place `p`; leaves a line without features alone.
-    fn lower<'a>(&mut self, spacing: f64, out: impl Iterator<Item = &'a mut f64>) {
-        let Self { values, parabolas, starts } = self;
+    fn lower<'a>(&mut self, out: impl Iterator<Item = &'a mut f64>) {
+        let Self { spacing, values, slopes, parabolas, starts } = self;
         parabolas.clear();
         starts.clear();
-        // In steps along the line and units of spacing², so that the place where two parabolas cross needs one division.
-        let scale = 1.0 / (spacing * spacing);
-        let mut place = 0.0;
-        for &value in values.iter() {
+        for (place, &value) in values.iter().enumerate() {
             if value < f64::INFINITY {
                 let mut start = f64::NEG_INFINITY;
-                while let Some(&(height, apex)) = parabolas.last() {
-                    start = 0.5 * (place + apex + (value - height) * scale / (place - apex));
-                    if start > starts[starts.len() - 1] {
+                while let (Some(&(height, apex)), Some(&from)) = (parabolas.last(), starts.last()) {
+                    start = 0.5 * (place + apex) as f64 + (value - height) * slopes[place - apex];
+                    if start > from {
                         break;
                     }
                     parabolas.pop();
@@ -148,18 +205,49 @@ impl Envelope {
                 parabolas.push((value, place));
                 starts.push(start);
             }
-            place += 1.0;
         }
         let Some(&(mut height, mut apex)) = parabolas.first() else { return };
-        let (mut next, mut place) = (1, 0.0);
-        for out in out {
-            while next < starts.len() && starts[next] < place {
+        let mut next = 1;
+        for (place, out) in out.enumerate() {
+            while next < starts.len() && starts[next] < place as f64 {
                 (height, apex) = parabolas[next];
                 next += 1;
             }
-            let step = spacing * (place - apex);
+            let step = *spacing * place.abs_diff(apex) as f64;
             *out = height + step * step;
-            place += 1.0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every second point is wanted, and the features lie in one corner: the search gives up, or in `near` it does not.
+    fn compare(feature_every: usize, is_searched: bool) {
+        let (shape, spacing_mm) = ([3, 24, 31], [2.5, 0.8, 0.6]);
+        let points: usize = shape.iter().product();
+        let features: Vec<bool> = (0..points).map(|i| i % feature_every == 0).collect();
+        let wanted: Vec<bool> = (0..points).map(|i| i % 2 == 1).collect();
+        let all = squared_distances(shape, spacing_mm, &features, None);
+        let some = squared_distances(shape, spacing_mm, &features, Some(&wanted));
+        for index in (0..points).filter(|&i| wanted[i]) {
+            assert!((all[index] - some[index]).abs() <= 1e-12 * all[index]);
+        }
+        let steps = steps_along_depth(&features, 24 * 31);
+        let plane = Plane { steps: &steps[..24 * 31], height: 24, width: 31, spacing_mm };
+        assert_eq!(plane.search(&wanted[..24 * 31], &mut vec![0.0; 24 * 31]), is_searched);
+    }
+
+    #[test]
+    fn search_and_envelope_agree() {
+        compare(5, true);
+        compare(10_000, false);
+    }
+
+    #[test]
+    fn without_features_everything_is_infinitely_far() {
+        let squared = squared_distances([2, 2, 2], [1.0; 3], &[false; 8], Some(&[true; 8]));
+        assert!(squared.iter().all(|value| value.is_infinite()));
     }
 }
