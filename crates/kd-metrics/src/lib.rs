@@ -6,6 +6,7 @@
 //! argument. Every interval is over *subjects*, by a [`Grouping`], because two images of one patient are not two patients.
 
 mod classify;
+mod enhance;
 mod grid;
 mod segment;
 mod stats;
@@ -33,6 +34,16 @@ pub use classify::softmax::{sigmoid, softmax};
 pub use classify::temperature::{
     FittedTemperature, TEMPERATURE_LIMITS, fit_temperature_bernoulli, fit_temperature_multiclass,
 };
+pub use enhance::edges::edge_preservation;
+pub use enhance::error::{mean_absolute_error, mean_squared_error, root_mean_squared_error};
+pub use enhance::fidelity::vif;
+pub use enhance::images::ImagePair;
+pub use enhance::multi_scale::ms_ssim;
+pub use enhance::noise::{Detrend, NoiseBin, NoisePower, NoiseRegion, noise_power};
+pub use enhance::protocol::{CONTRAST_TO_NOISE_PROTOCOL, EnhanceMetric, REGION_BIAS_PROTOCOL};
+pub use enhance::psnr::psnr;
+pub use enhance::regions::{contrast_to_noise, region_bias};
+pub use enhance::ssim::{SsimVariant, ssim};
 pub use grid::Grid;
 pub use segment::calibration::{CalibrationBins, CalibrationRegion, mask_calibration_error};
 pub use segment::components::{Components, Connectivity};

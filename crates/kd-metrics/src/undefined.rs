@@ -209,6 +209,14 @@ pub enum Undefined {
         /// What is empty.
         which: &'static str,
     },
+    /// A product of powers meets a negative factor.
+    #[error("scale {scale}: expected a contrast-structure term of 0 or more, found {found}")]
+    NegativeStructure {
+        /// The scale, 1 is the finest.
+        scale: usize,
+        /// The mean of the term.
+        found: f64,
+    },
     /// Something in mm³ was asked of a plane.
     #[error("{what}: expected a volume, found a plane")]
     NotAVolume {
