@@ -36,7 +36,7 @@ pub fn distance_transform_mm(grid: &Grid, features: &[bool]) -> Result<Vec<f64>,
     if !features.contains(&true) {
         return Err(Undefined::EmptyMask { which: "set of features" });
     }
-    let mut mm = squared_distances(grid.shape3(), grid.spacing3_mm(), features, None);
+    let mut mm = squared_distances(grid.shape3(), grid.spacing3_mm(), features);
     mm.par_iter_mut().with_min_len(1 << 14).for_each(|value| *value = value.sqrt());
     Ok(mm)
 }
@@ -44,43 +44,45 @@ pub fn distance_transform_mm(grid: &Grid, features: &[bool]) -> Result<Vec<f64>,
 /// No feature in this column.
 const NONE: u32 = u32::MAX;
 
-/// Squared distances in mm²: right at `wanted` points (at all without it), anything elsewhere; infinite without features.
-pub(crate) fn squared_distances(
+/// Squared distances in mm² at all points; infinite without features.
+fn squared_distances(shape: [usize; 3], spacing_mm: [f64; 3], features: &[bool]) -> Vec<f64> {
+    let size = shape[1] * shape[2];
+    let steps = steps_along_depth(features, size);
+    let mut squared = vec![f64::INFINITY; features.len()];
+    squared.par_chunks_mut(size).zip(steps.par_chunks(size)).for_each_init(
+        || Lines::new(shape, spacing_mm),
+        |lines, (out, steps)| Plane::new(steps, shape, spacing_mm).envelopes(lines, out),
+    );
+    squared
+}
+
+/// Hands the squared distances in mm² of each plane along the depth to `take`, with the plane's place, and gathers what it
+/// makes of them in order. They are right at `wanted` points, anything elsewhere, and infinite without features; planes
+/// without a wanted point are left out.
+pub(crate) fn by_plane<T: Send>(
     shape: [usize; 3],
     spacing_mm: [f64; 3],
     features: &[bool],
-    wanted: Option<&[bool]>,
-) -> Vec<f64> {
-    let [_, height, width] = shape;
-    let plane = height * width;
-    let steps = steps_along_depth(features, plane);
-    let mut squared = vec![f64::INFINITY; features.len()];
-    squared.par_chunks_mut(plane).zip(steps.par_chunks(plane)).enumerate().for_each_init(
-        || (Line::new(height, spacing_mm[1]), Line::new(width, spacing_mm[2])),
-        |(column_line, row_line), (depth, (out, steps))| {
-            if steps.iter().all(|&count| count == NONE) {
-                return;
+    wanted: &[bool],
+    take: impl Fn(usize, &[f64]) -> T + Sync,
+) -> Vec<T> {
+    let size = shape[1] * shape[2];
+    let steps = steps_along_depth(features, size);
+    let planes = steps.par_chunks(size).zip(wanted.par_chunks(size)).enumerate();
+    let taken = planes.map_init(
+        || (Lines::new(shape, spacing_mm), vec![f64::INFINITY; size]),
+        |(lines, out), (depth, (steps, wanted))| {
+            if !wanted.contains(&true) {
+                return None;
             }
-            let plane = Plane { steps, height, width, spacing_mm };
-            if let Some(wanted) = wanted
-                && plane.search(&wanted[depth * height * width..][..out.len()], out)
-            {
-                return;
+            let plane = Plane::new(steps, shape, spacing_mm);
+            if !plane.search(wanted, out) {
+                plane.envelopes(lines, out);
             }
-            for (out, &count) in out.iter_mut().zip(steps) {
-                *out = plane.squared(count);
-            }
-            for column in 0..width {
-                column_line.load(out[column..].iter().step_by(width).copied());
-                column_line.lower(out[column..].iter_mut().step_by(width));
-            }
-            for out in out.chunks_exact_mut(width) {
-                row_line.load(out.iter().copied());
-                row_line.lower(out.iter_mut());
-            }
+            Some(take(depth, out))
         },
     );
-    squared
+    taken.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// Steps along the slowest axis to the nearest feature of the same column, by a sweep each way.
@@ -111,7 +113,26 @@ struct Plane<'a> {
     spacing_mm: [f64; 3],
 }
 
-impl Plane<'_> {
+impl<'a> Plane<'a> {
+    fn new(steps: &'a [u32], shape: [usize; 3], spacing_mm: [f64; 3]) -> Self {
+        Self { steps, height: shape[1], width: shape[2], spacing_mm }
+    }
+
+    /// Writes every point's squared distance, in a time that does not depend on the distances.
+    fn envelopes(&self, lines: &mut Lines, out: &mut [f64]) {
+        for (out, &count) in out.iter_mut().zip(self.steps) {
+            *out = self.squared(count);
+        }
+        for column in 0..self.width {
+            lines.column.load(out[column..].iter().step_by(self.width).copied());
+            lines.column.lower(out[column..].iter_mut().step_by(self.width));
+        }
+        for out in out.chunks_exact_mut(self.width) {
+            lines.row.load(out.iter().copied());
+            lines.row.lower(out.iter_mut());
+        }
+    }
+
     /// Squared distance along the depth.
     fn squared(&self, count: u32) -> f64 {
         if count == NONE { f64::INFINITY } else { (f64::from(count) * self.spacing_mm[0]).powi(2) }
@@ -158,6 +179,18 @@ impl Plane<'_> {
             *budget = budget.saturating_sub(1);
         }
         best
+    }
+}
+
+/// Memory for the envelopes of one plane.
+struct Lines {
+    column: Line,
+    row: Line,
+}
+
+impl Lines {
+    fn new([_, height, width]: [usize; 3], spacing_mm: [f64; 3]) -> Self {
+        Self { column: Line::new(height, spacing_mm[1]), row: Line::new(width, spacing_mm[2]) }
     }
 }
 
@@ -229,13 +262,13 @@ mod tests {
         let points: usize = shape.iter().product();
         let features: Vec<bool> = (0..points).map(|i| i % feature_every == 0).collect();
         let wanted: Vec<bool> = (0..points).map(|i| i % 2 == 1).collect();
-        let all = squared_distances(shape, spacing_mm, &features, None);
-        let some = squared_distances(shape, spacing_mm, &features, Some(&wanted));
+        let all = squared_distances(shape, spacing_mm, &features);
+        let some = by_plane(shape, spacing_mm, &features, &wanted, |_, squared| squared.to_vec()).concat();
         for index in (0..points).filter(|&i| wanted[i]) {
             assert!((all[index] - some[index]).abs() <= 1e-12 * all[index]);
         }
         let steps = steps_along_depth(&features, 24 * 31);
-        let plane = Plane { steps: &steps[..24 * 31], height: 24, width: 31, spacing_mm };
+        let plane = Plane::new(&steps[..24 * 31], shape, spacing_mm);
         assert_eq!(plane.search(&wanted[..24 * 31], &mut vec![0.0; 24 * 31]), is_searched);
     }
 
@@ -247,7 +280,9 @@ mod tests {
 
     #[test]
     fn without_features_everything_is_infinitely_far() {
-        let squared = squared_distances([2, 2, 2], [1.0; 3], &[false; 8], Some(&[true; 8]));
-        assert!(squared.iter().all(|value| value.is_infinite()));
+        for squared in by_plane([2, 2, 2], [1.0; 3], &[false; 8], &[true; 8], |_, squared| squared.to_vec()) {
+            assert!(squared.iter().all(|value| value.is_infinite()));
+        }
+        assert!(squared_distances([2, 2, 2], [1.0; 3], &[false; 8]).iter().all(|value| value.is_infinite()));
     }
 }

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::cells::{Code, areas, codes};
-use super::distance_transform::squared_distances;
+use super::distance_transform::by_plane;
 use super::masks::{BothEmpty, EmptyMasks, MaskPair};
 use crate::undefined::{Score, Undefined};
 
@@ -51,27 +51,29 @@ impl SurfaceDistances {
             let full = areas.len() - 1;
             codes.iter().map(|&code| code != 0 && usize::from(code) != full).collect()
         };
-        let (predicted_border, true_border) = (is_border(&prediction), is_border(&truth));
+        let (predicted_border, true_border) = rayon::join(|| is_border(&prediction), || is_border(&truth));
         let measure = |from: &[bool], codes: &[Code], to: &[bool]| {
-            let squared = squared_distances(cells, grid.spacing3_mm(), to, Some(from));
-            let mut pieces: Vec<SurfacePiece> = from
-                .iter()
-                .zip(codes)
-                .zip(&squared)
-                .filter(|((is_border, _), _)| **is_border)
-                .map(|((_, &code), squared)| SurfacePiece {
+            let size = cells[1] * cells[2];
+            let planes = by_plane(cells, grid.spacing3_mm(), to, from, |depth, squared| {
+                let here = depth * size..(depth + 1) * size;
+                let border =
+                    from[here.clone()].iter().zip(&codes[here]).zip(squared).filter(|((border, _), _)| **border);
+                let pieces = border.map(|((_, &code), squared)| SurfacePiece {
                     distance_mm: squared.sqrt(),
                     area: areas[usize::from(code)],
-                })
-                .collect();
-            // By area too: sums over equal distances must not depend on the sort.
-            pieces.par_sort_unstable_by(|a, b| a.distance_mm.total_cmp(&b.distance_mm).then(a.area.total_cmp(&b.area)));
+                });
+                pieces.collect::<Vec<_>>()
+            });
+            let mut pieces = planes.concat();
+            // By area too: sums over equal distances must not depend on the sort. Bits of numbers from 0 up rise with them.
+            pieces.sort_unstable_by_key(|piece| (piece.distance_mm.to_bits(), piece.area.to_bits()));
             pieces
         };
-        Self {
-            prediction_to_truth: measure(&predicted_border, &prediction, &true_border),
-            truth_to_prediction: measure(&true_border, &truth, &predicted_border),
-        }
+        let (prediction_to_truth, truth_to_prediction) = rayon::join(
+            || measure(&predicted_border, &prediction, &true_border),
+            || measure(&true_border, &truth, &predicted_border),
+        );
+        Self { prediction_to_truth, truth_to_prediction }
     }
 
     /// From every piece of the predicted surface; infinite where the truth is empty.
