@@ -58,7 +58,10 @@ pub use segment::surface::{
 };
 pub use segment::volume::{relative_volume_error, volume_error_mm3, volume_mm3};
 pub use stats::band::{Curve, bootstrap_band};
+pub use stats::bland_altman::{AgreementIntervals, BlandAltman, Estimate, bland_altman};
 pub use stats::bootstrap::{BootstrapMethod, BootstrapPlan, bootstrap_interval};
+pub use stats::case_mean::{CaseMean, CaseScores, CaseWeight, CountedCases, UndefinedCases, case_mean};
+pub use stats::case_study::{CaseArm, CaseStudy, case_study, subject_differences};
 pub use stats::delong::{Delong, DelongTest, delong, delong_test};
 pub use stats::grouping::Grouping;
 pub use stats::holm::holm;
@@ -67,5 +70,6 @@ pub use stats::mcnemar::{Mcnemar, McnemarChiSquare};
 pub use stats::two_level::{
     Arm, Better, Difference, GapRecovered, SeedSpread, TwoLevel, TwoLevelPlan, two_level_draws,
 };
+pub use stats::wilcoxon::{EXACT_DIFFERENCES, WilcoxonSignedRank, ZeroDifferences};
 pub use stats::wilson::wilson_interval;
 pub use undefined::{Score, Undefined};

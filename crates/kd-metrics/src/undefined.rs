@@ -112,6 +112,14 @@ pub enum Undefined {
         /// Why it has no value.
         cause: Box<Undefined>,
     },
+    /// A case has no score, and the policy is not to leave it out.
+    #[error("case {case}: {cause}")]
+    InCase {
+        /// The case.
+        case: usize,
+        /// Why it has no score.
+        cause: Box<Undefined>,
+    },
     /// A class has no sample in the truth, and the policy is not to leave it out.
     #[error("class {class}: expected at least one sample of it, found none")]
     ClassAbsent {
