@@ -10,6 +10,7 @@ mod enhance;
 mod grid;
 mod segment;
 mod stats;
+mod table;
 mod undefined;
 
 pub use classify::accuracy::{accuracy, balanced_accuracy};
@@ -72,4 +73,10 @@ pub use stats::two_level::{
 };
 pub use stats::wilcoxon::{EXACT_DIFFERENCES, WilcoxonSignedRank, ZeroDifferences};
 pub use stats::wilson::wilson_interval;
+pub use table::aggregate::{Aggregate, Agreement, Figure};
+pub use table::case_row::CaseRow;
+pub use table::enhance::{EnhanceCases, EnhanceProtocol, EnhanceTable};
+pub use table::number::Number;
+pub use table::protocol::{CaseProtocol, IntervalPolicy, TablePolicy};
+pub use table::segment::{EmptyCounts, SegmentCases, SegmentClass, SegmentProtocol, SegmentTable};
 pub use undefined::{Score, Undefined};

@@ -225,6 +225,24 @@ pub enum Undefined {
         /// The mean of the term.
         found: f64,
     },
+    /// A label map holds a label that the protocol does not have.
+    #[error(
+        "{which}, point {point}: expected 0 or the label of a class, found {label}\nhint: name every class that the files hold"
+    )]
+    UnknownLabel {
+        /// Prediction or truth.
+        which: &'static str,
+        /// The first such point, last axis fastest.
+        point: usize,
+        /// The label.
+        label: u16,
+    },
+    /// A case was added to a table twice.
+    #[error("case `{id}`: expected a case that is not in the table yet")]
+    DuplicateCase {
+        /// The case.
+        id: String,
+    },
     /// Something in mm³ was asked of a plane.
     #[error("{what}: expected a volume, found a plane")]
     NotAVolume {

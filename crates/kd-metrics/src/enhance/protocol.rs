@@ -57,10 +57,22 @@ impl EnhanceMetric {
             Self::Psnr { .. } => "psnr_db",
             Self::RootMeanSquaredError => "rmse",
             Self::MeanAbsoluteError => "mae",
-            Self::Ssim { .. } => "ssim",
+            Self::Ssim { variant: SsimVariant::Reference, .. } => "ssim",
+            Self::Ssim { variant: SsimVariant::Skimage, .. } => "ssim_skimage",
             Self::MsSsim { .. } => "ms_ssim",
             Self::Vif { .. } => "vif",
             Self::EdgePreservation => "edge_preservation",
+        }
+    }
+
+    /// The range of intensities that it takes.
+    #[must_use]
+    pub fn range(&self) -> Option<f64> {
+        match *self {
+            Self::Psnr { range } | Self::Ssim { range, .. } | Self::MsSsim { range } | Self::Vif { range } => {
+                Some(range)
+            }
+            Self::RootMeanSquaredError | Self::MeanAbsoluteError | Self::EdgePreservation => None,
         }
     }
 

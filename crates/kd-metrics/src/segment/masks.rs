@@ -38,6 +38,15 @@ pub struct EmptyMasks {
 }
 
 impl BothEmpty {
+    /// The choice in words, for a protocol.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Undefined => "no value",
+            Self::Perfect => "the best value",
+        }
+    }
+
     /// The value of a metric whose best value is `best`.
     pub(crate) fn score(self, best: f64) -> Score {
         match self {
@@ -48,6 +57,24 @@ impl BothEmpty {
 }
 
 impl OneEmpty {
+    /// The choice in words, for a protocol.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Undefined => "no value".to_owned(),
+            Self::Infinite => "infinite".to_owned(),
+            Self::PenaltyMm(mm) => format!("{mm} mm"),
+        }
+    }
+
+    /// Refuses a penalty that is no distance, before a case asks for it.
+    pub(crate) fn check(self) -> Result<(), Undefined> {
+        match self {
+            Self::PenaltyMm(_) => self.score("mask").map(|_| ()),
+            Self::Undefined | Self::Infinite => Ok(()),
+        }
+    }
+
     /// The distance in mm where the mask named `which` is the empty one.
     pub(crate) fn score(self, which: &'static str) -> Score {
         match self {
