@@ -2,8 +2,10 @@
 //!
 //! The window is a product of one-dimensional ones, so depth, width and height are filtered one after the other, band by
 //! band: what a band of rows needs stays in the cache. Only places where the whole window fits are visited, so no border
-//! rule is needed. Sums are taken per band and then in order: the bits do not depend on the number of threads.
+//! rule is needed. Sums are taken per band and then in order: the bits do not depend on the number of threads. Nor do they
+//! depend on the width of vectors: the same loops are compiled for several, and no product is fused with a sum.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows of one band. Enough that the rows filtered twice do not matter, few enough that a band stays in the cache.
@@ -34,6 +36,7 @@ impl Window {
     }
 
     /// `out = Σ_k weight_k · source(k)`: neighbouring places of one line, or neighbouring lines.
+    #[inline(always)]
     fn apply<'a>(&self, out: &mut [f64], source: impl Fn(usize) -> &'a [f64]) {
         let (n, last) = (out.len(), self.length() - 1);
         let middle = last / 2;
@@ -85,21 +88,47 @@ pub(crate) fn sum_of_local<const M: usize, const T: usize>(
     if slabs == 0 || rows == 0 || columns == 0 {
         return None;
     }
-    let bands = rows.div_ceil(BAND);
+    let (bands, arch) = (rows.div_ceil(BAND), Arch::new());
     let sums: Vec<[f64; T]> = (0..slabs * bands)
         .into_par_iter()
         .map_init(
             || Band::<M>::new(width, columns, length),
             |band, index| {
                 let (slab, first) = (index / bands, index % bands * BAND);
-                let count = BAND.min(rows - first);
-                band.load(images, window, slab, first..first + count + length - 1, &products);
-                band.sum(window, count, &term)
+                let rows = first..first + BAND.min(rows - first);
+                arch.dispatch(OneBand { band, images, window, slab, rows, products: &products, term: &term })
             },
         )
         .collect();
     let total = sums.iter().fold([0.0; T], |total, sum| std::array::from_fn(|t| total[t] + sum[t]));
     Some((total, slabs * rows * columns))
+}
+
+/// The work on one band, for whatever vectors the machine has.
+struct OneBand<'a, const M: usize, P, T> {
+    band: &'a mut Band<M>,
+    images: Images<'a>,
+    window: &'a Window,
+    slab: usize,
+    rows: std::ops::Range<usize>,
+    products: &'a P,
+    term: &'a T,
+}
+
+impl<const M: usize, const T: usize, P, F> WithSimd for OneBand<'_, M, P, F>
+where
+    P: Fn(f64, f64) -> [f64; M],
+    F: Fn([f64; M]) -> [f64; T],
+{
+    type Output = [f64; T];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; T] {
+        let count = self.rows.len();
+        let all = self.rows.start..self.rows.end + self.window.length() - 1;
+        self.band.load(self.images, self.window, self.slab, all, self.products);
+        self.band.sum(self.window, count, self.term)
+    }
 }
 
 /// Memory for the rows of one band, filtered along depth and width.
@@ -123,6 +152,7 @@ impl<const M: usize> Band<M> {
         }
     }
 
+    #[inline(always)]
     fn load(
         &mut self,
         images: Images<'_>,
@@ -153,6 +183,7 @@ impl<const M: usize> Band<M> {
         }
     }
 
+    #[inline(always)]
     fn take(
         &mut self,
         x: &[f64],
@@ -169,6 +200,7 @@ impl<const M: usize> Band<M> {
         }
     }
 
+    #[inline(always)]
     fn sum<const T: usize>(&mut self, window: &Window, count: usize, term: &impl Fn([f64; M]) -> [f64; T]) -> [f64; T] {
         let columns = self.columns;
         let mut total = [0.0; T];

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::grid::checked_points;
@@ -137,10 +138,28 @@ pub(crate) fn sums_over<const T: usize>(
     truth: &[f64],
     term: impl Fn(f64, f64) -> [f64; T] + Sync,
 ) -> [f64; T] {
-    let of_block = |(prediction, truth): (&[f64], &[f64])| {
+    let arch = Arch::new();
+    let of_block = |(prediction, truth)| arch.dispatch(Block { prediction, truth, term: &term });
+    let blocks: Vec<[f64; T]> = prediction.par_chunks(BLOCK).zip(truth.par_chunks(BLOCK)).map(of_block).collect();
+    blocks.iter().fold([0.0; T], |total, sums| std::array::from_fn(|index| total[index] + sums[index]))
+}
+
+/// One block of a sum, for whatever vectors the machine has: always the same eight lanes, so always the same bits.
+struct Block<'a, F> {
+    prediction: &'a [f64],
+    truth: &'a [f64],
+    term: &'a F,
+}
+
+impl<const T: usize, F: Fn(f64, f64) -> [f64; T]> WithSimd for Block<'_, F> {
+    type Output = [f64; T];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; T] {
+        let term = self.term;
         // Eight running sums, so that one addition need not wait for the one before.
         let mut lanes = [[0.0; 8]; T];
-        let (p, t) = (prediction.chunks_exact(8), truth.chunks_exact(8));
+        let (p, t) = (self.prediction.chunks_exact(8), self.truth.chunks_exact(8));
         let mut total = [0.0; T];
         for (&p, &t) in p.remainder().iter().zip(t.remainder()) {
             total.iter_mut().zip(term(p, t)).for_each(|(sum, value)| *sum += value);
@@ -152,9 +171,7 @@ pub(crate) fn sums_over<const T: usize>(
             }
         }
         std::array::from_fn(|index| total[index] + lanes[index].iter().sum::<f64>())
-    };
-    let blocks: Vec<[f64; T]> = prediction.par_chunks(BLOCK).zip(truth.par_chunks(BLOCK)).map(of_block).collect();
-    blocks.iter().fold([0.0; T], |total, sums| std::array::from_fn(|index| total[index] + sums[index]))
+    }
 }
 
 /// Takes a sum that may have left the numbers for intensities near the end of `f64`.
