@@ -17,9 +17,12 @@ const MASK: usize = 128;
 const IMAGE: usize = 512;
 
 fn ellipsoid(centre: [f64; 3], radii: [f64; 3]) -> Vec<bool> {
-    let place = |i: usize| [i / (MASK * MASK), i / MASK % MASK, i % MASK];
-    let radius = |i: usize| (0..3).map(|axis| ((place(i)[axis] as f64 - centre[axis]) / radii[axis]).powi(2)).sum();
-    (0..MASK.pow(3)).map(|i| { let squared: f64 = radius(i); squared } <= 1.0).collect()
+    let inside = |i: usize| {
+        let place = [i / (MASK * MASK), i / MASK % MASK, i % MASK];
+        let squared = |axis: usize| ((place[axis] as f64 - centre[axis]) / radii[axis]).powi(2);
+        squared(0) + squared(1) + squared(2) <= 1.0
+    };
+    (0..MASK.pow(3)).map(inside).collect()
 }
 
 fn masks(c: &mut Criterion) {

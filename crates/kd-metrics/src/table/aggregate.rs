@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::case_row::Cases;
 use super::number::Number;
 use super::protocol::CaseProtocol;
 use crate::stats::bland_altman::{AgreementIntervals, Estimate, bland_altman};
@@ -29,7 +30,7 @@ pub struct Aggregate {
 }
 
 impl Aggregate {
-    pub(super) fn of(scores: &[Score], grouping: &Grouping, protocol: &CaseProtocol) -> Self {
+    pub(super) fn of(scores: &[Score], cases: &Cases, grouping: &Grouping, protocol: &CaseProtocol) -> Self {
         let defined = |case: &usize| scores.get(*case).is_some_and(Result::is_ok);
         let n = (0..scores.len()).filter(defined).count();
         let mut aggregate = Self {
@@ -42,10 +43,14 @@ impl Aggregate {
             undefined: None,
         };
         match case_mean(scores, grouping, protocol.undefined, protocol.weight, protocol.plan) {
+            Err(Undefined::InCase { case, cause }) => {
+                aggregate.undefined = Some(format!("case `{}`: {cause}", cases.id(case)));
+            }
             Err(reason) => aggregate.undefined = Some(reason.to_string()),
             Ok(mean) => {
                 aggregate.undefined = match (&mean.value, &mean.interval) {
                     (Err(reason), _) => Some(reason.to_string()),
+                    (Ok(mean), Err(_)) if mean.is_infinite() => Some("interval: the mean is infinite".to_owned()),
                     (Ok(_), Err(reason)) => Some(format!("interval: {reason}")),
                     (Ok(_), Ok(_)) => None,
                 };

@@ -74,6 +74,10 @@ impl Cases {
         self.ids.len()
     }
 
+    pub(super) fn id(&self, case: usize) -> &str {
+        &self.ids[case]
+    }
+
     pub(super) fn subjects(&self) -> &[String] {
         &self.subjects
     }

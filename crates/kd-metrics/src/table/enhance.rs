@@ -159,7 +159,7 @@ impl EnhanceCases {
         let names: Vec<&'static str> = self.protocol.metrics.iter().map(EnhanceMetric::name).collect();
         let aggregate = |of: &dyn Fn(usize, usize) -> Score| {
             let metric = |index: usize| (0..self.len()).map(|case| of(case, index)).collect::<Vec<_>>();
-            let mean = |index: usize| Aggregate::of(&metric(index), &grouping, &self.protocol.cases);
+            let mean = |index: usize| Aggregate::of(&metric(index), &self.cases, &grouping, &self.protocol.cases);
             names.iter().enumerate().map(|(index, name)| (*name, mean(index))).collect::<BTreeMap<_, _>>()
         };
         let beside = (!self.untouched.is_empty()).then_some(());

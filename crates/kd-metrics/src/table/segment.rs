@@ -216,7 +216,7 @@ impl SegmentCases {
     pub fn table(&self) -> Result<SegmentTable, Undefined> {
         let (protocol, grouping) = (&self.protocol, Grouping::new(self.cases.subjects())?);
         let names: Vec<&'static str> = self.scored[0][0].scores.iter().map(|(name, _)| *name).collect();
-        let aggregate = |scores: &[Score]| Aggregate::of(scores, &grouping, &protocol.cases);
+        let aggregate = |scores: &[Score]| Aggregate::of(scores, &self.cases, &grouping, &protocol.cases);
         let per_class = protocol.classes.iter().enumerate().map(|(class, (label, name))| {
             let of_class: Vec<&ClassScores> = self.scored.iter().map(|classes| &classes[class]).collect();
             let metric = |index: usize| of_class.iter().map(|class| class.scores[index].1.clone()).collect::<Vec<_>>();
@@ -231,7 +231,7 @@ impl SegmentCases {
         });
         let over_classes = names.iter().enumerate().filter(|(_, name)| !NOT_OVER_CLASSES.contains(name));
         let metrics = over_classes.map(|(index, name)| {
-            let of_case = |classes: &Vec<ClassScores>| mean_over_classes(classes, index, protocol.cases.undefined);
+            let of_case = |classes: &Vec<ClassScores>| protocol.mean_over_classes(classes, index);
             (*name, aggregate(&self.scored.iter().map(of_case).collect::<Vec<_>>()))
         });
         let per_case = self.scored.iter().enumerate().flat_map(|(case, classes)| {
@@ -273,22 +273,6 @@ fn sum(counts: impl Iterator<Item = EmptyCounts>) -> EmptyCounts {
     })
 }
 
-fn mean_over_classes(classes: &[ClassScores], index: usize, undefined: UndefinedCases) -> Score {
-    let (mut sum, mut n, mut first) = (0.0, 0_u32, None);
-    for (class, scores) in classes.iter().enumerate() {
-        match &scores.scores[index].1 {
-            Ok(value) => (sum, n) = (sum + value, n + 1),
-            Err(cause) if undefined == UndefinedCases::Refuse => {
-                return Err(Undefined::InClass { class, cause: Box::new(cause.clone()) });
-            }
-            Err(cause) => {
-                first.get_or_insert(cause);
-            }
-        }
-    }
-    if n == 0 { Err(first.cloned().unwrap_or(Undefined::NoSamples)) } else { Ok(sum / f64::from(n)) }
-}
-
 impl SegmentProtocol {
     fn score(&self, pair: &MaskPair) -> Result<ClassScores, Undefined> {
         let (both, distances) = (self.empty.both, SurfaceDistances::new(pair));
@@ -316,6 +300,23 @@ impl SegmentProtocol {
         let volume = |mask: &[bool]| volume_mm3(pair.grid(), mask).ok();
         let volumes_mm3 = volume(pair.prediction()).zip(volume(pair.truth())).map(|(p, t)| [p, t]);
         Ok(ClassScores { scores, empty, volumes_mm3 })
+    }
+
+    /// The mean of one metric over the classes of a case.
+    fn mean_over_classes(&self, scored: &[ClassScores], index: usize) -> Score {
+        let (mut sum, mut n, mut first) = (0.0, 0_u32, None);
+        for (class, (label, _)) in scored.iter().zip(&self.classes) {
+            match &class.scores[index].1 {
+                Ok(value) => (sum, n) = (sum + value, n + 1),
+                Err(cause) if self.cases.undefined == UndefinedCases::Refuse => {
+                    return Err(Undefined::InClass { class: usize::from(*label), cause: Box::new(cause.clone()) });
+                }
+                Err(cause) => {
+                    first.get_or_insert(cause);
+                }
+            }
+        }
+        if n == 0 { Err(first.cloned().unwrap_or(Undefined::NoSamples)) } else { Ok(sum / f64::from(n)) }
     }
 
     /// How each metric is measured.
