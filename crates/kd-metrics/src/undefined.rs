@@ -3,7 +3,8 @@
 //! A metric without a value is common in small medical sets (a resample with one class only, a class nobody predicted).
 //! Returning NaN would let it slip into a mean or a table, so every function here returns [`Score`] and names the reason.
 
-/// A metric's value, or the reason why it has none. Never NaN.
+/// A metric's value, or the reason why it has none. Never NaN; infinite where the metric's policy says so (the PSNR of
+/// identical images, a distance to an empty mask under [`OneEmpty::Infinite`](crate::OneEmpty::Infinite)).
 pub type Score = Result<f64, Undefined>;
 
 /// Why a metric or an interval has no value, or why its input was refused.
@@ -111,6 +112,14 @@ pub enum Undefined {
         /// Why it has no value.
         cause: Box<Undefined>,
     },
+    /// A case has no score, and the policy is not to leave it out.
+    #[error("case {case}: {cause}")]
+    InCase {
+        /// The case.
+        case: usize,
+        /// Why it has no score.
+        cause: Box<Undefined>,
+    },
     /// A class has no sample in the truth, and the policy is not to leave it out.
     #[error("class {class}: expected at least one sample of it, found none")]
     ClassAbsent {
@@ -202,6 +211,44 @@ pub enum Undefined {
     /// Both classifiers are right and wrong on the same samples.
     #[error("no discordant pair: both classifiers are right and wrong on the same samples")]
     NoDiscordantPairs,
+    /// There is no point to measure at or from.
+    #[error("{which}: expected at least one point, found none")]
+    EmptyMask {
+        /// What is empty.
+        which: &'static str,
+    },
+    /// A product of powers meets a negative factor.
+    #[error("scale {scale}: expected a contrast-structure term of 0 or more, found {found}")]
+    NegativeStructure {
+        /// The scale, 1 is the finest.
+        scale: usize,
+        /// The mean of the term.
+        found: f64,
+    },
+    /// A label map holds a label that the protocol does not have.
+    #[error(
+        "{which}, point {point}: expected 0 or the label of a class, found {label}\nhint: name every class that the files hold"
+    )]
+    UnknownLabel {
+        /// Prediction or truth.
+        which: &'static str,
+        /// The first such point, last axis fastest.
+        point: usize,
+        /// The label.
+        label: u16,
+    },
+    /// A case was added to a table twice.
+    #[error("case `{id}`: expected a case that is not in the table yet")]
+    DuplicateCase {
+        /// The case.
+        id: String,
+    },
+    /// Something in mm³ was asked of a plane.
+    #[error("{what}: expected a volume, found a plane")]
+    NotAVolume {
+        /// The metric.
+        what: &'static str,
+    },
 }
 
 /// Refuses a confidence level outside the open interval 0..1.

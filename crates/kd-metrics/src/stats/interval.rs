@@ -13,6 +13,8 @@ pub enum IntervalMethod {
     Delong,
     /// Wilson's score interval.
     Wilson,
+    /// A standard error and Student's t.
+    StudentT,
 }
 
 /// A confidence interval.
