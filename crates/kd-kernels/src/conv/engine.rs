@@ -1,8 +1,9 @@
 //! Runs a sweep: tiles of 8 channels by up to 3 vectors of points, over all input channels and taps.
 //!
-//! Three ways to lay points into vectors, chosen by what is wasted: along one row (wide images: the sums go straight to
-//! their place), along the run of rows with their gaps, or packed (small images of many channels: the points of several
-//! samples are copied side by side, once for all output channels). The order of every sum is that of channels and taps.
+//! Four ways to lay points into vectors, chosen by what is wasted: along one row (wide images: the sums go straight to
+//! their place), along the run of rows with their gaps, in pieces of rows of several samples (small images), or packed
+//! (tiny images of many channels: the points of several samples are copied side by side, once for all output channels).
+//! The order of every sum is that of channels and taps.
 
 use std::ops::Range;
 
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use super::canvas::Canvas;
 use super::packed::{PACKED_POINTS, packed_samples};
+use super::pieces::PieceLayout;
 use super::sweep::Sweep;
 use crate::scratch_space::with_scratch;
 use crate::shared::Shared;
@@ -27,6 +29,8 @@ pub(super) const STEPS_AT_ONCE: usize = 160;
 enum Layout {
     Rows,
     Run,
+    /// Of so many lanes each.
+    Pieces(usize),
     Packed,
 }
 
@@ -133,7 +137,7 @@ impl<'a> Plan<'a> {
         // Vector operations per useful lane, as a tile of 8 rows sees them.
         let copied = 17.0 / steps;
         let row_vectors = columns.div_ceil(lanes);
-        let mut by_rows = (row_vectors * lanes) as f64 / columns as f64;
+        let mut by_rows = tiles_cost(row_vectors, 3) * lanes as f64 / columns as f64;
         if !columns.is_multiple_of(lanes) {
             by_rows += copied / row_vectors as f64;
         }
@@ -141,25 +145,40 @@ impl<'a> Plan<'a> {
         let by_run = last.next_multiple_of(lanes) as f64 / points as f64 + copied;
         let samples = packed_samples(operands.batch, points, lanes);
         let packed_points = (samples * points).next_multiple_of(lanes) as f64 / (samples * points) as f64;
-        let by_packing = packed_points + 4.0 / wide.div_ceil(BLOCK) as f64 + copied;
-        let layout = if by_packing < by_rows.min(by_run) && points <= PACKED_POINTS {
-            Layout::Packed
-        } else if by_rows <= by_run {
-            Layout::Rows
-        } else {
-            Layout::Run
-        };
-
-        let (band, samples) = if layout == Layout::Packed {
-            (planes, samples)
-        } else {
-            let fits = |band: usize| deep * Canvas::new(sweep, band, slack).channel_len() <= CANVAS_NUMBERS;
-            let split = TASKS.div_ceil(operands.batch).clamp(1, planes.div_ceil(4));
-            let mut band = planes.div_ceil(split);
-            while band > 4 && !fits(band) {
-                band = band.div_ceil(2);
+        // A stretch of neighbouring points is copied in about 14 cycles; 8 rows take half a cycle each.
+        let stretches = lanes as f64 / columns as f64 + 0.5;
+        let by_packing = packed_points + stretches * 14.0 / (4 * wide.div_ceil(BLOCK)) as f64 + copied;
+        let mut best = if by_rows <= by_run { (by_rows, Layout::Rows) } else { (by_run, Layout::Run) };
+        if by_packing < best.0 && points <= PACKED_POINTS {
+            best = (by_packing, Layout::Packed);
+        }
+        let numbers = deep * Canvas::new(sweep, planes, lanes).channel_len();
+        let mut piece_samples = 1;
+        if wide >= BLOCK && numbers <= CANVAS_NUMBERS {
+            for piece in [8, 4].into_iter().filter(|&piece| piece < lanes) {
+                let layout = PieceLayout { planes, rows, columns, piece, lanes };
+                let samples = layout.samples(operands.batch, CANVAS_NUMBERS / numbers.max(1));
+                let by_pieces = layout.cost(samples) * lanes as f64 / points as f64 + copied;
+                if by_pieces < best.0 {
+                    best = (by_pieces, Layout::Pieces(piece));
+                    piece_samples = samples;
+                }
             }
-            (band, 1)
+        }
+        let layout = best.1;
+
+        let (band, samples, slack) = match layout {
+            Layout::Packed => (planes, samples, slack),
+            Layout::Pieces(_) => (planes, piece_samples, lanes),
+            Layout::Rows | Layout::Run => {
+                let fits = |band: usize| deep * Canvas::new(sweep, band, slack).channel_len() <= CANVAS_NUMBERS;
+                let split = TASKS.div_ceil(operands.batch).clamp(1, planes.div_ceil(4));
+                let mut band = planes.div_ceil(split);
+                while band > 4 && !fits(band) {
+                    band = band.div_ceil(2);
+                }
+                (band, 1, slack)
+            }
         };
         let canvas = Canvas::new(sweep, band, slack);
         let offsets = (0..deep).flat_map(|channel| {
@@ -275,6 +294,7 @@ impl<'a> Plan<'a> {
                                 source: canvas,
                                 base: span.at,
                                 columns,
+                                parts: 1,
                                 rows,
                                 vectors: span.vectors,
                                 start: if first == 0 { Start::Rows(&begin) } else { Start::Keep },
@@ -338,8 +358,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// What tiles cost, in vectors of a wide tile: in a narrow one the loads of the factors and the latency of its few sums
+/// show.
+pub(super) fn tiles_cost(vectors: usize, most: usize) -> f64 {
+    let cost = |width: &usize| match width {
+        1 => 1.4,
+        2 => 2.2,
+        &width => f64::from(u8::try_from(width).unwrap_or(u8::MAX)),
+    };
+    even_tiles(vectors, most).iter().map(cost).sum()
+}
+
 /// Splits a number of vectors into tiles of nearly the same width.
-fn even_tiles(vectors: usize, most: usize) -> Vec<usize> {
+pub(super) fn even_tiles(vectors: usize, most: usize) -> Vec<usize> {
     let allowed: &[usize] = if most == WIDEST {
         &[6, 3, 2, 1]
     } else if most >= 3 {
@@ -387,10 +418,13 @@ pub(super) fn run(isa: Isa, sweep: &Sweep, operands: &Operands, target: &Shared)
                     }
                 }
             }
-        } else if plan.layout == Layout::Packed {
-            plan.packed_task(&packed, &(first..(first + plan.samples).min(operands.batch)), target);
-        } else {
-            plan.task(&packed, first, &band, target);
+            return;
+        }
+        let samples = first..(first + plan.samples).min(operands.batch);
+        match plan.layout {
+            Layout::Packed => plan.packed_task(&packed, &samples, target),
+            Layout::Pieces(piece) => plan.pieces_task(piece, &packed, &samples, target),
+            Layout::Rows | Layout::Run => plan.task(&packed, first, &band, target),
         }
     });
 }

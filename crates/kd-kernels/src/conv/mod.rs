@@ -6,6 +6,7 @@ mod canvas;
 mod depthwise;
 mod engine;
 mod packed;
+mod pieces;
 mod shape;
 mod sweep;
 mod weight;

@@ -80,6 +80,7 @@ impl Plan<'_> {
                                 source: &panel[tile * width * here..][..width * here],
                                 base: 0,
                                 columns: std::array::from_fn(|vector| vector * lanes),
+                                parts: 1,
                                 rows: count,
                                 vectors: (total - tile * width).div_ceil(lanes).min(most),
                                 start: if first == 0 { Start::Rows(&begin) } else { Start::Keep },

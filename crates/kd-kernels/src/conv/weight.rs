@@ -16,7 +16,7 @@ use super::shape::{ConvShape, ShapeError};
 use super::sweep::Sweep;
 use crate::scratch_space::with_scratch;
 use crate::shared::written;
-use crate::simd::{BLOCK, Isa, Offsets, Start, Tile, WIDEST, turn};
+use crate::simd::{BLOCK, Isa, Offsets, PIECES, Start, Tile, turn};
 
 /// Points that a stretch has at least where there are as many.
 const LEAST_POINTS: usize = 512;
@@ -323,7 +323,7 @@ impl Job<'_> {
                 }
                 for (tile, sums) in (0..vectors).step_by(3).zip(sums.chunks_mut(BLOCK * 3 * lanes)) {
                     let here = (vectors - tile).min(3);
-                    let mut columns = [0; WIDEST];
+                    let mut columns = [0; PIECES];
                     columns[..here].copy_from_slice(&turned.columns[tile..tile + here]);
                     Tile {
                         factors,
@@ -331,6 +331,7 @@ impl Job<'_> {
                         source,
                         base: 0,
                         columns,
+                        parts: 1,
                         rows: count,
                         vectors: here,
                         start: Start::Keep,

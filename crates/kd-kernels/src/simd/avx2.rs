@@ -1,7 +1,8 @@
 //! 8 lanes with AVX2 and FMA.
 
 use std::arch::x86_64::{
-    __m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    __m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu2_m128, _mm256_max_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps,
 };
 
 use super::lanes::Lanes;
@@ -22,6 +23,18 @@ unsafe impl Lanes for __m256 {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller has AVX2 and FMA and answers for 8 readable numbers.
         unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_parts<const PARTS: usize>(from: *const f32, places: *const usize) -> Self {
+        // SAFETY: the caller has AVX, and answers for the numbers of each piece.
+        unsafe {
+            match PARTS {
+                1 => Self::load(from.add(*places)),
+                2 => _mm256_loadu2_m128(from.add(*places.add(1)), from.add(*places)),
+                _ => unreachable!("8 lanes in {PARTS} pieces"),
+            }
+        }
     }
 
     #[inline(always)]
@@ -49,7 +62,7 @@ unsafe impl Lanes for __m256 {
 /// As [`run_halved`], on a machine with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "vector instructions")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize>(raw: &RawTile) {
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const PARTS: usize>(raw: &RawTile) {
     // SAFETY: the caller's contract is that of `run_halved`, and this function has AVX2 and FMA.
-    unsafe { run_halved::<__m256, ROWS, VECTORS>(raw) }
+    unsafe { run_halved::<__m256, ROWS, VECTORS, PARTS>(raw) }
 }

@@ -1,6 +1,6 @@
 //! What the inner loop needs of an instruction set.
 
-/// A vector of `f32` and the five operations of the inner loop.
+/// A vector of `f32` and the six operations of the inner loop.
 ///
 /// # Safety
 /// Every method may only be called where the instruction set of the implementing type is there; the callers are the
@@ -15,6 +15,9 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self;
     /// Reads `LANES` numbers.
     unsafe fn load(from: *const f32) -> Self;
+    /// Reads `LANES` numbers in `PARTS` pieces of the same length, each at its own place behind `from`. Exists for one
+    /// part, and for pieces of 8 and of 4 numbers.
+    unsafe fn load_parts<const PARTS: usize>(from: *const f32, places: *const usize) -> Self;
     /// Writes `LANES` numbers.
     unsafe fn store(self, to: *mut f32);
     /// `self · factor + sum`.

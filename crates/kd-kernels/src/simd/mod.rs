@@ -17,7 +17,7 @@ mod wide;
 use std::sync::OnceLock;
 
 pub use peak::peak_gflops;
-pub(crate) use tile::{BLOCK, Offsets, Start, Tile, WIDEST};
+pub(crate) use tile::{BLOCK, Offsets, PIECES, Start, Tile, WIDEST};
 pub(crate) use turn::turn;
 pub(crate) use wide::{STRANDS, Work, on};
 

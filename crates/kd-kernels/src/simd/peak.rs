@@ -29,7 +29,7 @@ pub fn peak_gflops(isa: Isa, threads: usize) -> f64 {
     let source = vec![1.0f32; 8 * lanes];
     let once = || {
         let mut target = vec![0.0f32; BLOCK * vectors * lanes];
-        let mut columns = [0; super::WIDEST];
+        let mut columns = [0; super::PIECES];
         for (vector, column) in columns.iter_mut().enumerate() {
             *column = vector * lanes;
         }
@@ -40,6 +40,7 @@ pub fn peak_gflops(isa: Isa, threads: usize) -> f64 {
                 source: &source,
                 base: 0,
                 columns,
+                parts: 1,
                 rows,
                 vectors,
                 start: Start::Rows(&[0.0; BLOCK]),

@@ -24,6 +24,15 @@ unsafe impl Lanes for Eight {
     }
 
     #[inline(always)]
+    unsafe fn load_parts<const PARTS: usize>(from: *const f32, places: *const usize) -> Self {
+        // SAFETY: the caller answers for the numbers of each piece.
+        Self(std::array::from_fn(|lane| unsafe {
+            let (part, within) = (lane / (8 / PARTS), lane % (8 / PARTS));
+            *from.add(*places.add(part) + within)
+        }))
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller answers for 8 writable numbers; an array of `f32` has the alignment of `f32`.
         unsafe { to.cast::<[f32; 8]>().write(self.0) }
@@ -47,7 +56,7 @@ unsafe impl Lanes for Eight {
 /// # Safety
 /// As [`run_halved`].
 #[expect(unsafe_code, reason = "the same contract as the vector instructions")]
-pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize>(raw: &RawTile) {
+pub(super) unsafe fn tile<const ROWS: usize, const VECTORS: usize, const PARTS: usize>(raw: &RawTile) {
     // SAFETY: the caller's contract is that of `run_halved`.
-    unsafe { run_halved::<Eight, ROWS, VECTORS>(raw) }
+    unsafe { run_halved::<Eight, ROWS, VECTORS, PARTS>(raw) }
 }

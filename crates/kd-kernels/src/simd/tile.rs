@@ -14,6 +14,9 @@ pub(crate) const BLOCK: usize = 8;
 /// Most vectors of a tile.
 pub(crate) const WIDEST: usize = 6;
 
+/// Most pieces of a tile's vectors.
+pub(crate) const PIECES: usize = 12;
+
 /// Offsets of a reduction's steps into a source, with the largest of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Offsets {
@@ -57,8 +60,10 @@ pub(crate) struct Tile<'a> {
     pub(crate) source: &'a [f32],
     /// Added to every offset.
     pub(crate) base: usize,
-    /// First column of each vector, relative to a step's offset.
-    pub(crate) columns: [usize; WIDEST],
+    /// First column of each piece of each vector, relative to a step's offset.
+    pub(crate) columns: [usize; PIECES],
+    /// Pieces that a vector is read in, each of as many lanes: 1, or with full blocks of rows 2 or (16 lanes) 4.
+    pub(crate) parts: usize,
     /// Rows that count, at most `BLOCK`.
     pub(crate) rows: usize,
     /// Vectors that count, at most `WIDEST`; above 3 only for at most 4 rows.
@@ -75,7 +80,7 @@ pub(super) struct RawTile {
     factors: *const f32,
     offsets: *const u32,
     source: *const f32,
-    columns: [usize; WIDEST],
+    columns: [usize; PIECES],
     start: *const f32,
     relu: bool,
     target: *mut f32,
@@ -108,8 +113,7 @@ impl Tile<'_> {
     /// # Panics
     /// When an operand is shorter than the tile reaches: a mistake of this crate, never of a caller.
     pub(crate) fn run(&self, isa: Isa, target: &mut [f32], target_stride: usize) {
-        // The block sizes that exist: a row too many is computed and dropped.
-        let rows = self.rows.next_power_of_two();
+        let rows = self.row_count();
         let lanes = isa.lanes();
         assert!(
             self.rows >= 1 && rows <= BLOCK && target.len() >= (rows - 1) * target_stride + self.vectors * lanes,
@@ -124,6 +128,11 @@ impl Tile<'_> {
         }
     }
 
+    /// Rows that are computed: the block sizes that exist, a row too many is dropped.
+    fn row_count(&self) -> usize {
+        if self.parts == 1 { self.rows.next_power_of_two() } else { BLOCK }
+    }
+
     /// As [`run`](Self::run), to a place that other threads may write next to.
     ///
     /// # Safety
@@ -132,7 +141,7 @@ impl Tile<'_> {
     #[expect(unsafe_code, reason = "the checked way to the loops")]
     pub(crate) unsafe fn run_at(&self, isa: Isa, target: *mut f32, target_stride: usize) {
         let steps = self.offsets.len();
-        let furthest = self.columns[..self.vectors].iter().max().copied().unwrap_or(0);
+        let furthest = self.columns[..self.vectors * self.parts].iter().max().copied().unwrap_or(0);
         assert!(
             self.factors.len() >= steps * BLOCK
                 && self.base + self.offsets.reach + furthest + isa.lanes() <= self.source.len(),
@@ -160,32 +169,35 @@ impl Tile<'_> {
         // SAFETY: factors and source are long enough for all steps, vectors and rows (asserted above; `BLOCK` factors a
         // step cover every block size), `start` is null or has `BLOCK` numbers, the caller answers for `target`, and an
         // `Isa` other than `Plain` is only handed out where its instructions were detected.
-        unsafe { pick(isa, self.rows.next_power_of_two(), self.vectors)(&raw) }
+        unsafe { pick(isa, self.row_count(), self.vectors, self.parts)(&raw) }
     }
 }
 
 type Loop = unsafe fn(&RawTile);
 
-fn pick(isa: Isa, rows: usize, vectors: usize) -> Loop {
+fn pick(isa: Isa, rows: usize, vectors: usize, parts: usize) -> Loop {
     macro_rules! loops {
         ($set:ident) => {
-            match (rows, vectors) {
-                (8, 1) => $set::tile::<8, 1>,
-                (8, 2) => $set::tile::<8, 2>,
-                (8, 3) => $set::tile::<8, 3>,
-                (4, 1) => $set::tile::<4, 1>,
-                (4, 2) => $set::tile::<4, 2>,
-                (4, 3) => $set::tile::<4, 3>,
-                (4, 6) => $set::tile::<4, 6>,
-                (2, 1) => $set::tile::<2, 1>,
-                (2, 2) => $set::tile::<2, 2>,
-                (2, 3) => $set::tile::<2, 3>,
-                (2, 6) => $set::tile::<2, 6>,
-                (1, 1) => $set::tile::<1, 1>,
-                (1, 2) => $set::tile::<1, 2>,
-                (1, 3) => $set::tile::<1, 3>,
-                (1, 6) => $set::tile::<1, 6>,
-                _ => unreachable!("no loop for {rows} rows and {vectors} vectors"),
+            match (rows, vectors, parts) {
+                (8, 1, 1) => $set::tile::<8, 1, 1>,
+                (8, 2, 1) => $set::tile::<8, 2, 1>,
+                (8, 3, 1) => $set::tile::<8, 3, 1>,
+                (4, 1, 1) => $set::tile::<4, 1, 1>,
+                (4, 2, 1) => $set::tile::<4, 2, 1>,
+                (4, 3, 1) => $set::tile::<4, 3, 1>,
+                (4, 6, 1) => $set::tile::<4, 6, 1>,
+                (2, 1, 1) => $set::tile::<2, 1, 1>,
+                (2, 2, 1) => $set::tile::<2, 2, 1>,
+                (2, 3, 1) => $set::tile::<2, 3, 1>,
+                (2, 6, 1) => $set::tile::<2, 6, 1>,
+                (1, 1, 1) => $set::tile::<1, 1, 1>,
+                (1, 2, 1) => $set::tile::<1, 2, 1>,
+                (1, 3, 1) => $set::tile::<1, 3, 1>,
+                (1, 6, 1) => $set::tile::<1, 6, 1>,
+                (8, 1, 2) => $set::tile::<8, 1, 2>,
+                (8, 2, 2) => $set::tile::<8, 2, 2>,
+                (8, 3, 2) => $set::tile::<8, 3, 2>,
+                _ => unreachable!("no loop for {rows} rows and {vectors} vectors in {parts} parts"),
             }
         };
     }
@@ -193,7 +205,12 @@ fn pick(isa: Isa, rows: usize, vectors: usize) -> Loop {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => {
             use super::avx512;
-            loops!(avx512)
+            match (vectors, parts) {
+                (1, 4) => avx512::tile::<8, 1, 4>,
+                (2, 4) => avx512::tile::<8, 2, 4>,
+                (3, 4) => avx512::tile::<8, 3, 4>,
+                _ => loops!(avx512),
+            }
         }
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => {
@@ -213,14 +230,14 @@ fn pick(isa: Isa, rows: usize, vectors: usize) -> Loop {
 /// As [`run`].
 #[inline(always)]
 #[expect(unsafe_code, reason = "the loop's own contract")]
-pub(super) unsafe fn run_halved<L: Lanes, const ROWS: usize, const VECTORS: usize>(raw: &RawTile) {
+pub(super) unsafe fn run_halved<L: Lanes, const ROWS: usize, const VECTORS: usize, const PARTS: usize>(raw: &RawTile) {
     // SAFETY: the caller's contract; 8 rows are twice 4.
     unsafe {
         if ROWS == 8 {
-            run::<L, 4, VECTORS>(raw);
-            run::<L, 4, VECTORS>(&raw.below(4));
+            run::<L, 4, VECTORS, PARTS>(raw);
+            run::<L, 4, VECTORS, PARTS>(&raw.below(4));
         } else {
-            run::<L, ROWS, VECTORS>(raw);
+            run::<L, ROWS, VECTORS, PARTS>(raw);
         }
     }
 }
@@ -232,7 +249,7 @@ pub(super) unsafe fn run_halved<L: Lanes, const ROWS: usize, const VECTORS: usiz
 #[expect(clippy::needless_range_loop, reason = "registers, all indices known to the compiler")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "vector loads at offsets that the caller has checked as a whole")]
-pub(super) unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize>(raw: &RawTile) {
+pub(super) unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize, const PARTS: usize>(raw: &RawTile) {
     // SAFETY: by the contract above; indices stay below `steps`, `ROWS` and `VECTORS`.
     unsafe {
         let mut sums = [[L::splat(0.0); VECTORS]; ROWS];
@@ -248,11 +265,12 @@ pub(super) unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize>(raw:
             }
         }
         let mut factors = raw.factors;
+        let places = raw.columns.as_ptr();
         for step in 0..raw.steps {
             let from = raw.source.add(*raw.offsets.add(step) as usize);
             let mut columns = [L::splat(0.0); VECTORS];
             for vector in 0..VECTORS {
-                columns[vector] = L::load(from.add(raw.columns[vector]));
+                columns[vector] = L::load_parts::<PARTS>(from, places.add(vector * PARTS));
             }
             for row in 0..ROWS {
                 let factor = L::splat(*factors.add(row));
