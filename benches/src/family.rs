@@ -49,7 +49,9 @@ impl Family {
 /// Never: the designs are sound.
 #[must_use]
 pub fn classifier(architecture: Architecture, device: &Device) -> Classifier {
-    NetworkDesign::new(architecture, Stem::Small).spec(1, 2).expect("a sound design").init(device)
+    let mut design = NetworkDesign::new(architecture, Stem::Small);
+    design.multiplier = (architecture == Architecture::Mobile).then_some(1.0);
+    design.spec(1, 2).expect("a sound design").init(device)
 }
 
 fn conv<const AXES: usize>(channels: [usize; 2]) -> ConvConfig<AXES> {

@@ -155,7 +155,7 @@ impl<'a> Plan<'a> {
         let numbers = deep * Canvas::new(sweep, planes, lanes).channel_len();
         let mut piece_samples = 1;
         if wide >= BLOCK && numbers <= CANVAS_NUMBERS {
-            for piece in [8, 4].into_iter().filter(|&piece| piece < lanes) {
+            for piece in [16, 8, 4].into_iter().filter(|&piece| piece <= lanes) {
                 let layout = PieceLayout { planes, rows, columns, piece, lanes };
                 let samples = layout.samples(operands.batch, CANVAS_NUMBERS / numbers.max(1));
                 let by_pieces = layout.cost(samples) * lanes as f64 / points as f64 + copied;

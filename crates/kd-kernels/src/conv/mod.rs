@@ -50,6 +50,8 @@ pub fn conv(
     bias: Option<&[f32]>,
     relu: bool,
 ) -> Result<Vec<f32>, ShapeError> {
+    shape.output()?;
+    let shape = &shape.flattened();
     let sweep = Sweep::forward(shape)?;
     ConvShape::check_length("input", input.len(), &[shape.input_len()])?;
     ConvShape::check_length("weight", weight.len(), &[shape.weight_len()])?;
@@ -106,6 +108,8 @@ pub fn conv_input_gradient(
     output_gradient: &[f32],
     weight: &[f32],
 ) -> Result<Vec<f32>, ShapeError> {
+    shape.output()?;
+    let shape = &shape.flattened();
     let output = shape.output()?;
     let sweeps = Sweep::input_gradient(shape)?;
     let [planes, rows, columns] = output;

@@ -30,7 +30,11 @@ impl PieceLayout {
     #[expect(clippy::cast_precision_loss, reason = "costs are estimates")]
     pub(super) fn cost(&self, samples: usize) -> f64 {
         // More, and narrower, loads a vector.
-        let loads = if self.lanes / self.piece > 2 { 1.06 } else { 1.02 };
+        let loads = match self.lanes / self.piece {
+            1 => 1.0,
+            2 => 1.02,
+            _ => 1.06,
+        };
         loads * tiles_cost(self.vectors(samples), 3) / samples as f64
     }
 

@@ -163,6 +163,14 @@ impl ConvShape {
         Ok((self.batch * self.channels[1] * output.iter().product::<usize>()) as u64 * per_point as u64)
     }
 
+    /// The same convolution of fewer axes: one tap that reads each point where it lies sees a map as one row. Batches
+    /// that are too small to keep all cores busy keep their axes, along which work is split.
+    pub(super) fn flattened(&self) -> Self {
+        let pointwise = self.kernel == [1; 3] && self.stride == [1; 3] && self.padding == [[0; 2]; 3];
+        let points: usize = self.input.iter().product();
+        if pointwise && (self.batch >= 8 || points <= 256) { Self { input: [1, 1, points], ..*self } } else { *self }
+    }
+
     /// Whether each channel has one kernel of its own.
     pub(crate) fn is_depthwise(&self) -> bool {
         self.channels == [self.groups; 2]

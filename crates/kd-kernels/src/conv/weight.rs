@@ -220,6 +220,8 @@ pub fn weight_gradient(
     input: &[f32],
     output_gradient: &[f32],
 ) -> Result<Vec<f32>, ShapeError> {
+    shape.output()?;
+    let shape = &shape.flattened();
     let output = shape.output()?;
     ConvShape::check_length("input", input.len(), &[shape.input_len()])?;
     let output_points: usize = output.iter().product();
