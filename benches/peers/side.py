@@ -1,8 +1,8 @@
-"""One side of a side-by-side: `side.py FAMILY train|infer nchw|channels-last|onnx`.
+"""One side of a side-by-side: `side.py FAMILY train|infer nchw|channels-last|onnx [THREADS]`.
 
 Prepares a network, then does one step for each line `step` on standard input and answers with its seconds. `memory`
 answers the peak memory of the idle process (libraries loaded, network built) and of now, in bytes. The rest of the
-protocol is that of `kd-speed`.
+protocol is that of `kd-speed`; `versions` names the libraries.
 """
 
 import resource
@@ -16,6 +16,15 @@ import torch
 from networks import FAMILIES
 
 THREADS = int(sys.argv[4]) if len(sys.argv) > 4 else torch.get_num_threads()
+
+
+def versions(side):
+    names = f"PyTorch {torch.__version__}"
+    if side == "onnx":
+        import onnxruntime
+
+        names = f"ONNX Runtime {onnxruntime.__version__}, network exported by {names}"
+    return f"{names}, {THREADS} threads"
 
 
 def peak():
@@ -74,6 +83,8 @@ def main():
             begun = time.perf_counter()
             step()
             print(f"{time.perf_counter() - begun:.9f}", flush=True)
+        elif line.strip() == "versions":
+            print(versions(side), flush=True)
         elif line.strip() == "memory":
             print(idle, peak(), flush=True)
         else:

@@ -108,7 +108,10 @@ pub(crate) enum DataCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchOptions {
+    #[command(subcommand)]
+    pub(crate) command: Option<BenchCommand>,
     /// Only benches whose name contains this
     pub(crate) filter: Option<String>,
     /// Compare with a record: its folder, or its `bench.json`
@@ -120,6 +123,28 @@ pub(crate) struct BenchOptions {
     /// A difference of the medians below this share counts as noise
     #[arg(long, default_value_t = 0.05, value_name = "FRACTION")]
     pub(crate) threshold: f64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Operators as a share of peak; training steps and inference beside Burn's operators, PyTorch and ONNX Runtime
+    Speed(SpeedOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpeedOptions {
+    /// Families to time, of resnet-18, u-net, u-net-3d, mobile, dncnn [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) families: Vec<String>,
+    /// Steps of each side
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// A Python that has torch, onnx and onnxruntime (benches/peers/requirements.txt); without it the peers are left out
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) python: Option<PathBuf>,
+    /// Write `benches/record/<date>-<host>-<revision>-speed/speed.{json,md}`
+    #[arg(long)]
+    pub(crate) record: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

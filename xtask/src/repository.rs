@@ -121,6 +121,14 @@ fn host() -> anyhow::Result<String> {
 
 /// Every file of the repository that git would not ignore, relative to `root` with forward slashes, sorted.
 ///
+/// Cargo's target folder.
+pub(crate) fn target_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    let mut command = crate::step::cargo(root, ["metadata", "--format-version", "1", "--no-deps"]);
+    let output = command.output().context("cannot start `cargo metadata`")?;
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` gave no JSON")?;
+    Ok(PathBuf::from(json["target_directory"].as_str().context("`cargo metadata` names no target folder")?))
+}
+
 /// The tree is walked rather than git asked, so that a source archive can be checked as well.
 pub(crate) fn files(root: &Path) -> anyhow::Result<Vec<String>> {
     let ignored = std::fs::read_to_string(root.join(".gitignore")).context("cannot read `.gitignore`")?;

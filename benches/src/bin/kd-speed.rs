@@ -1,7 +1,7 @@
 //! One side of a side-by-side: prepares one network, then does one step for each line on its standard input and answers
 //! with the seconds that it took. `cargo xtask bench speed` alternates it with its peers.
 //!
-//! `kd-speed FAMILY train|infer`; lines `step` and `memory`. `kd-speed kernels [FILTER]` times single convolutions.
+//! `kd-speed FAMILY train|infer`; lines `step`, `memory` and `versions`. `kd-speed kernels [FILTER]` times single convolutions.
 
 use std::io::{BufRead as _, Write as _};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use kd_bench::family::{Built, Family};
 use kd_bench::kernels::{Measured, bars, measure};
 use kd_bench::{logits, peak_memory};
 use kd_core::{Network, initialize};
+use kd_kernels::{Isa, Kernels};
 
 /// One line of the protocol; a reader that went away ends the program.
 fn answer(line: std::fmt::Arguments) {
@@ -75,6 +76,9 @@ fn sides<N: Network<I, O>, const I: usize, const O: usize>(network: N, shape: [u
     for line in std::io::stdin().lock().lines() {
         match line.as_deref() {
             Ok("step") => answer(format_args!("{:.9}", step())),
+            Ok("versions") => {
+                answer(format_args!("kd, {} operators, {}", Kernels::chosen().name(), Isa::best().name()))
+            }
             Ok("memory") => answer(format_args!("{idle} {}", peak_memory())),
             _ => break,
         }

@@ -253,7 +253,9 @@ pub fn max_pool_gradient(
                 // SAFETY: this task alone writes this map.
                 let to = target.zeros(map * from_points, from_points);
                 if shape.halves_columns() {
-                    on(isa, Halved { shape, rows, columns, input, gradients, to });
+                    with_scratch(2 * columns, |space| {
+                        on(isa, Halved { shape, rows, columns, input, gradients, space, to });
+                    });
                 } else {
                     any_window(shape, [rows, columns], input, gradients, to);
                 }
@@ -295,6 +297,8 @@ struct Halved<'a> {
     columns: usize,
     input: &'a [f32],
     gradients: &'a [f32],
+    /// Room for two numbers a column.
+    space: &'a mut [f32],
     to: &'a mut [f32],
 }
 
@@ -304,39 +308,35 @@ impl Work for Halved<'_> {
     #[inline(always)]
     #[expect(clippy::float_cmp, reason = "the largest number is one of those compared")]
     fn run(self) {
-        let Self { shape, rows: rows_in_plane, columns, input, gradients, to } = self;
+        let Self { shape, rows: rows_in_plane, columns, input, gradients, space, to } = self;
         let [_, input_rows, input_columns] = shape.input;
-        with_scratch(2 * columns, |space| {
-            let (largest, left) = space.split_at_mut(columns);
-            for (line, gradients) in gradients.chunks_exact(columns).enumerate() {
-                let lines = || {
-                    let rows = shape.window(1, line % rows_in_plane);
-                    let planes = shape.window(0, line / rows_in_plane);
-                    planes
-                        .flat_map(move |plane| rows.clone().map(move |row| (plane * input_rows + row) * input_columns))
-                };
-                largest.fill(f32::NEG_INFINITY);
-                for at in lines() {
-                    for (largest, pair) in largest.iter_mut().zip(input[at..at + input_columns].as_chunks::<2>().0) {
-                        *largest = larger(larger(*largest, pair[0]), pair[1]);
-                    }
+        let (largest, left) = space.split_at_mut(columns);
+        for (line, gradients) in gradients.chunks_exact(columns).enumerate() {
+            let lines = || {
+                let rows = shape.window(1, line % rows_in_plane);
+                let planes = shape.window(0, line / rows_in_plane);
+                planes.flat_map(move |plane| rows.clone().map(move |row| (plane * input_rows + row) * input_columns))
+            };
+            largest.fill(f32::NEG_INFINITY);
+            for at in lines() {
+                for (largest, pair) in largest.iter_mut().zip(input[at..at + input_columns].as_chunks::<2>().0) {
+                    *largest = larger(larger(*largest, pair[0]), pair[1]);
                 }
-                // What has not found its place yet goes to the first number that is the largest one.
-                left.copy_from_slice(gradients);
-                for at in lines() {
-                    let pairs = input[at..at + input_columns].as_chunks::<2>().0;
-                    let places = to[at..at + input_columns].as_chunks_mut::<2>().0;
-                    for ((place, pair), (largest, left)) in
-                        places.iter_mut().zip(pairs).zip(largest.iter().zip(&mut *left))
-                    {
-                        for (place, &value) in place.iter_mut().zip(pair) {
-                            let here = value == *largest || value.is_nan();
-                            *place = if here { *left } else { 0.0 };
-                            *left = if here { 0.0 } else { *left };
-                        }
+            }
+            // What has not found its place yet goes to the first number that is the largest one.
+            left.copy_from_slice(gradients);
+            for at in lines() {
+                let pairs = input[at..at + input_columns].as_chunks::<2>().0;
+                let places = to[at..at + input_columns].as_chunks_mut::<2>().0;
+                for ((place, pair), (largest, left)) in places.iter_mut().zip(pairs).zip(largest.iter().zip(&mut *left))
+                {
+                    for (place, &value) in place.iter_mut().zip(pair) {
+                        let here = value == *largest || value.is_nan();
+                        *place = if here { *left } else { 0.0 };
+                        *left = if here { 0.0 } else { *left };
                     }
                 }
             }
-        });
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn table(older: &Record, newer: &Record, threshold: f64) -> String {
         0 => "no bench is slower".to_owned(),
         n => format!("warning: {n} slower"),
     };
-    format!("{}{summary}, by more than {} of the median, against {}\n", aligned(&lines), threshold, older.name())
+    format!("{}{summary}, by more than {} of the median, against {}\n", aligned(&lines), threshold, older.origin.name())
 }
 
 #[cfg(test)]

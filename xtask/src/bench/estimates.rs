@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::step::cargo;
+use crate::repository;
 
 /// The median time of one bench, with its 95 % interval, in nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +33,7 @@ impl Bench {
 
 /// Where criterion writes: `criterion/` in cargo's target folder.
 pub(super) fn folder(root: &Path) -> anyhow::Result<PathBuf> {
-    let output = cargo(root, ["metadata", "--format-version", "1", "--no-deps"]).output()?;
-    let json: Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` gave no JSON")?;
-    let target = json["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
-    Ok(Path::new(target).join("criterion"))
+    Ok(repository::target_folder(root)?.join("criterion"))
 }
 
 /// Every bench measured since `begun`, by name. Older folders belong to benches that this run left out, or that are gone.

@@ -7,18 +7,24 @@ mod compare;
 mod estimates;
 mod host;
 mod record;
+mod side;
+mod speed;
+mod speed_table;
 
 use std::time::SystemTime;
 
 use kd_data::store;
 
-use crate::flags::{BenchOptions, UsageError};
+use crate::flags::{BenchCommand, BenchOptions, UsageError};
 use crate::repository;
 use crate::step::{cargo, run, shown};
 use record::Record;
 
 /// Runs the benches of `kd-bench`.
 pub(crate) fn bench(options: &BenchOptions) -> anyhow::Result<u8> {
+    if let Some(BenchCommand::Speed(options)) = &options.command {
+        return speed::speed(options);
+    }
     let root = repository::root();
     if !(options.threshold.is_finite() && options.threshold >= 0.0) {
         return Err(UsageError(format!("threshold: expected a share from 0, found {}", options.threshold)).into());
@@ -43,16 +49,16 @@ pub(crate) fn bench(options: &BenchOptions) -> anyhow::Result<u8> {
 
     if let Some(older) = older {
         anyhow::ensure!(
-            older.host == record.host,
+            older.origin.host == record.origin.host,
             "the record comes from another machine ({}), expected this one ({})\nhint: times compare within one machine; measure the older revision here with `--record`",
-            older.host,
-            record.host
+            older.origin.host,
+            record.origin.host
         );
         print!("\n{}", compare::table(&older, &record, options.threshold));
     }
     if options.record {
         // A record is never edited: a name that is taken is refused here.
-        let folder = store::StagedFolder::create(&root.join("benches/record").join(record.name()))?;
+        let folder = store::StagedFolder::create(&root.join("benches/record").join(record.origin.name()))?;
         store::write_atomic(&folder.path().join("bench.md"), record.markdown().as_bytes())?;
         store::write_atomic(&folder.path().join("bench.json"), record.json().as_bytes())?;
         println!("{}", folder.commit()?.display());

@@ -12,29 +12,60 @@ use crate::data::aligned;
 
 const SCHEMA: u64 = 1;
 
-/// What `bench.json` holds.
+/// When, from what and where something was measured.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Record {
+pub(super) struct Origin {
     pub(super) date: String,
-    pub(super) command: String,
     pub(super) revision: String,
     /// Whether files differed from the revision.
     pub(super) dirty: bool,
     pub(super) host: Host,
+}
+
+impl Origin {
+    pub(super) fn here(root: &Path, begun: SystemTime) -> anyhow::Result<Self> {
+        let days = begun.duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs() / 86_400;
+        Ok(Self {
+            date: date(days),
+            revision: git(root, &["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "none".to_owned()),
+            dirty: git(root, &["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty()),
+            host: Host::this(),
+        })
+    }
+
+    /// The folder's name: date, machine, revision.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}-{}{}", self.date, self.host.slug(), self.revision, if self.dirty { "-dirty" } else { "" })
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let Host { processor, cores, system, compiler } = &self.host;
+        json!({
+            "date": self.date,
+            "revision": self.revision,
+            "dirty": self.dirty,
+            "host": { "processor": processor, "cores": cores, "system": system, "compiler": compiler },
+        })
+    }
+
+    /// The lines under a record's title.
+    pub(super) fn lines(&self, command: &str) -> String {
+        let dirty = if self.dirty { ", with changes that are in no revision" } else { "" };
+        format!("- command: `{command}`\n- revision: `{}`{dirty}\n- machine: {}\n", self.revision, self.host)
+    }
+}
+
+/// What `bench.json` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Record {
+    pub(super) command: String,
+    pub(super) origin: Origin,
     pub(super) benches: Vec<Bench>,
 }
 
 impl Record {
     pub(super) fn new(root: &Path, command: String, begun: SystemTime, benches: Vec<Bench>) -> anyhow::Result<Self> {
-        let days = begun.duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs() / 86_400;
-        Ok(Self {
-            date: date(days),
-            command,
-            revision: git(root, &["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "none".to_owned()),
-            dirty: git(root, &["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty()),
-            host: Host::this(),
-            benches,
-        })
+        Ok(Self { command, origin: Origin::here(root, begun)?, benches })
     }
 
     /// Reads a record from its folder or its `bench.json`.
@@ -48,27 +79,16 @@ impl Record {
         })
     }
 
-    /// The folder's name: date, machine, revision.
-    pub(super) fn name(&self) -> String {
-        format!("{}-{}-{}{}", self.date, self.host.slug(), self.revision, if self.dirty { "-dirty" } else { "" })
-    }
-
     pub(super) fn json(&self) -> String {
         let benches: Vec<Value> = self
             .benches
             .iter()
             .map(|b| json!({ "name": b.name, "median_ns": b.median_ns, "low_ns": b.low_ns, "high_ns": b.high_ns }))
             .collect();
-        let Host { processor, cores, system, compiler } = &self.host;
-        let json = json!({
-            "schema": SCHEMA,
-            "date": self.date,
-            "command": self.command,
-            "revision": self.revision,
-            "dirty": self.dirty,
-            "host": { "processor": processor, "cores": cores, "system": system, "compiler": compiler },
-            "benches": benches,
-        });
+        let mut json = self.origin.json();
+        json["schema"] = json!(SCHEMA);
+        json["command"] = json!(self.command);
+        json["benches"] = json!(benches);
         format!("{json:#}\n")
     }
 
@@ -87,15 +107,17 @@ impl Record {
             })
         };
         Some(Self {
-            date: text(&json["date"])?,
             command: text(&json["command"])?,
-            revision: text(&json["revision"])?,
-            dirty: json["dirty"].as_bool()?,
-            host: Host {
-                processor: text(&host["processor"])?,
-                cores: usize::try_from(host["cores"].as_u64()?).ok()?,
-                system: text(&host["system"])?,
-                compiler: text(&host["compiler"])?,
+            origin: Origin {
+                date: text(&json["date"])?,
+                revision: text(&json["revision"])?,
+                dirty: json["dirty"].as_bool()?,
+                host: Host {
+                    processor: text(&host["processor"])?,
+                    cores: usize::try_from(host["cores"].as_u64()?).ok()?,
+                    system: text(&host["system"])?,
+                    compiler: text(&host["compiler"])?,
+                },
             },
             benches: json["benches"].as_array()?.iter().map(bench).collect::<Option<_>>()?,
         })
@@ -109,12 +131,12 @@ impl Record {
     }
 
     pub(super) fn markdown(&self) -> String {
-        let dirty = if self.dirty { ", with changes that are in no revision" } else { "" };
         let mut text = format!(
-            "# Benches, {}\n\n- command: `{}`\n- revision: `{}`{dirty}\n- machine: {}\n\n\
+            "# Benches, {}\n\n{}\n\
              Median time of one call and the 95 % interval of the median.\n\n\
              | bench | median | low | high |\n|---|---:|---:|---:|\n",
-            self.date, self.command, self.revision, self.host
+            self.origin.date,
+            self.origin.lines(&self.command)
         );
         for b in &self.benches {
             let (median, low, high) = (time(b.median_ns), time(b.low_ns), time(b.high_ns));
@@ -172,11 +194,13 @@ pub(super) mod tests {
             high_ns: median_ns * 65.0 / 64.0,
         };
         Record {
-            date: "2026-01-31".to_owned(),
             command: "cargo bench".to_owned(),
-            revision: "abc".to_owned(),
-            dirty: true,
-            host: Host { processor: "P".into(), cores: 2, system: "linux".into(), compiler: "rustc".into() },
+            origin: Origin {
+                date: "2026-01-31".to_owned(),
+                revision: "abc".to_owned(),
+                dirty: true,
+                host: Host { processor: "P".into(), cores: 2, system: "linux".into(), compiler: "rustc".into() },
+            },
             benches: benches.iter().map(bench).collect(),
         }
     }
@@ -207,7 +231,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_dirty_tree_shows_in_the_name() {
-        assert_eq!(record(&[]).name(), "2026-01-31-p-2c-abc-dirty");
+        assert_eq!(record(&[]).origin.name(), "2026-01-31-p-2c-abc-dirty");
     }
 
     #[test]
