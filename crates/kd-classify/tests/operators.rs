@@ -1,6 +1,6 @@
 //! A whole training run on own and on stock operators: the same curve.
 
-use burn::optim::{GradientsParams, Optimizer as _, SgdConfig};
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_classify::{Architecture, NetworkDesign, Stem};
