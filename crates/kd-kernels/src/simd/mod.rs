@@ -1,6 +1,6 @@
 //! Instruction sets, and the one inner loop that all convolutions run on.
 //!
-//! `std::arch` and a small trait instead of a SIMD crate: the loop needs five operations, its block sizes differ by
+//! `std::arch` and a small trait instead of a SIMD crate: the loop needs six operations, its block sizes differ by
 //! instruction set, and the choice is made once at run time (docs/adr/0005-cpu-operators.md).
 
 #[cfg(target_arch = "x86_64")]
