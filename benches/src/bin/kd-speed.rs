@@ -12,7 +12,8 @@ use kd_bench::family::{Built, Family};
 use kd_bench::kernels::{Measured, bars, measure};
 use kd_bench::{logits, peak_memory};
 use kd_core::{Network, initialize};
-use kd_kernels::{Isa, Kernels};
+use kd_kernels::nn::momentum_step;
+use kd_kernels::{Isa, Kernels, MomentumStep};
 
 /// One line of the protocol; a reader that went away ends the program.
 fn answer(line: std::fmt::Arguments) {
@@ -32,20 +33,20 @@ impl ModuleMapper for Sgd<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = param.val().grad(self.gradients) else { return param };
         let shape = gradient.dims();
-        let flat: Tensor<1> = gradient.flatten(0, D - 1);
-        let momentum = match self.momenta.get(self.at) {
-            Some(momentum) => momentum.clone().mul_scalar(0.9) + flat,
-            None => flat,
-        };
-        if self.at < self.momenta.len() {
-            self.momenta[self.at] = momentum.clone();
-        } else {
-            self.momenta.push(momentum.clone());
-        }
+        let gradient: Tensor<1> = gradient.flatten(0, D - 1);
+        let at = self.at;
         self.at += 1;
         param.map(|value| {
-            let step = momentum.reshape(shape).mul_scalar(1e-3);
-            Tensor::from_inner(value.inner() - step).require_grad()
+            let weight: Tensor<1> = value.inner().flatten(0, D - 1);
+            let momentum = self.momenta.get(at).cloned().unwrap_or_else(|| weight.zeros_like());
+            let step = MomentumStep { rate: 1e-3, momentum: 0.9, weight_decay: 0.0, nesterov: false };
+            let [weight, momentum] = momentum_step(weight, gradient, momentum, step);
+            if at < self.momenta.len() {
+                self.momenta[at] = momentum;
+            } else {
+                self.momenta.push(momentum);
+            }
+            Tensor::from_inner(weight.reshape(shape)).require_grad()
         })
     }
 }

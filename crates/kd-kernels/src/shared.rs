@@ -80,9 +80,22 @@ impl Shared<'_> {
 /// `fill` writes every one of the numbers.
 #[expect(unsafe_code, reason = "disjoint places of one buffer")]
 pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&Shared)) -> Vec<f32> {
-    let mut buffer = Vec::with_capacity(len);
-    fill(&Shared { start: buffer.as_mut_ptr(), len, lifetime: PhantomData });
-    // SAFETY: the capacity is there, and every number was written, by the caller's word.
-    unsafe { buffer.set_len(len) };
+    // SAFETY: the caller's word.
+    let [buffer] = unsafe { all_written(len, |[target]| fill(target)) };
     buffer
+}
+
+/// Several buffers of `len` numbers made by one function, as [`written`].
+///
+/// # Safety
+/// `fill` writes every one of the numbers of each.
+#[expect(unsafe_code, reason = "disjoint places of one buffer")]
+pub(crate) unsafe fn all_written<const N: usize>(len: usize, fill: impl FnOnce(&[Shared; N])) -> [Vec<f32>; N] {
+    let mut buffers: [Vec<f32>; N] = std::array::from_fn(|_| Vec::with_capacity(len));
+    fill(&buffers.each_mut().map(|buffer| Shared { start: buffer.as_mut_ptr(), len, lifetime: PhantomData }));
+    for buffer in &mut buffers {
+        // SAFETY: the capacity is there, and every number was written, by the caller's word.
+        unsafe { buffer.set_len(len) };
+    }
+    buffers
 }

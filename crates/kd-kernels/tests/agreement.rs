@@ -10,8 +10,11 @@ use burn::nn::{BatchNormConfig, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use kd_kernels::extension::{KernelOps, NormOptions, Window};
-use kd_kernels::nn::{BatchNorm, Conv, ConvConfig, InstanceNorm, add_relu, concatenate, conv_norm, max_pool, upsample};
-use kd_kernels::{Activation, Kernels, Statistics, Upsampling};
+use kd_kernels::nn::{
+    BatchNorm, Conv, ConvConfig, InstanceNorm, adamw_step, add_relu, concatenate, conv_norm, max_pool, momentum_step,
+    upsample,
+};
+use kd_kernels::{Activation, AdamWStep, Kernels, MomentumStep, Statistics, Upsampling};
 
 /// The choice of operators is one for the process: who depends on it takes his turn.
 static TURN: Mutex<()> = Mutex::new(());
@@ -137,6 +140,30 @@ fn own_and_stock_operators_agree_in_outputs_and_gradients() {
     assert_agreement("concatenation", || {
         traced([2, 1, 4, 5], &shape, |input, others| concatenate(input, other(others)))
     });
+}
+
+#[test]
+fn optimiser_steps_are_those_of_the_stock_operators_to_the_bit() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::flex();
+    // More than one piece, and a rest.
+    let [weight, gradient, first] = [1, 2, 3].map(|seed| tensor([40_007], seed, &device));
+    let second = tensor::<1>([40_007], 4, &device).abs();
+    let run = |kernels: Kernels| {
+        kernels.choose();
+        let mut all = Vec::new();
+        for (weight_decay, nesterov) in [(0.0, false), (0.01, true)] {
+            let step = MomentumStep { rate: 0.1, momentum: 0.9, weight_decay, nesterov };
+            all.extend(momentum_step(weight.clone(), gradient.clone(), first.clone(), step).map(values));
+        }
+        let step = AdamWStep { rate: 0.01, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.05, step: 3 };
+        all.extend(adamw_step(weight.clone(), gradient.clone(), [first.clone(), second.clone()], step).map(values));
+        all
+    };
+    let (own, stock) = (run(Kernels::Own), run(Kernels::Stock));
+    Kernels::Own.choose();
+    assert_eq!(own.len(), 7);
+    assert!(own == stock);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
+use kd_kernels::nn::{adamw_step, momentum_step};
+use kd_kernels::{AdamWStep, MomentumStep};
 
 use super::OptimizerPlan;
 use crate::Values;
@@ -124,31 +126,25 @@ impl Optimizer {
 
     /// New values for one parameter, given its gradient.
     fn update(&mut self, name: &str, weight: Tensor<1>, gradient: Tensor<1>, rate: f64, decays: bool) -> Tensor<1> {
+        let remembered =
+            |moments: &mut BTreeMap<String, Tensor<1>>| moments.remove(name).unwrap_or_else(|| weight.zeros_like());
         match self.plan {
             OptimizerPlan::Sgd { momentum, nesterov, weight_decay } => {
-                let gradient = if decays { gradient + weight.clone().mul_scalar(weight_decay) } else { gradient };
-                let velocity = match self.first.remove(name) {
-                    Some(earlier) => earlier.mul_scalar(momentum) + gradient.clone(),
-                    None => gradient.clone(),
-                };
-                self.first.insert(name.to_owned(), velocity.clone());
-                let direction = if nesterov { gradient + velocity.mul_scalar(momentum) } else { velocity };
-                weight - direction.mul_scalar(rate)
+                let weight_decay = if decays { weight_decay } else { 0.0 };
+                let step = MomentumStep { rate, momentum, weight_decay, nesterov };
+                let velocity = remembered(&mut self.first);
+                let [weight, velocity] = momentum_step(weight, gradient, velocity, step);
+                self.first.insert(name.to_owned(), velocity);
+                weight
             }
             OptimizerPlan::AdamW { beta1, beta2, epsilon, weight_decay } => {
-                let blend = |earlier: Option<Tensor<1>>, now: Tensor<1>, beta: f64| match earlier {
-                    Some(earlier) => earlier.mul_scalar(beta) + now.mul_scalar(1.0 - beta),
-                    None => now.mul_scalar(1.0 - beta),
-                };
-                let mean = blend(self.first.remove(name), gradient.clone(), beta1);
-                let square = blend(self.second.remove(name), gradient.clone() * gradient, beta2);
-                self.first.insert(name.to_owned(), mean.clone());
-                self.second.insert(name.to_owned(), square.clone());
-                let steps = i32::try_from(self.step).unwrap_or(i32::MAX);
-                let root = square.div_scalar(1.0 - beta2.powi(steps)).sqrt().add_scalar(epsilon);
-                let direction = mean.div_scalar(1.0 - beta1.powi(steps)) / root;
-                let kept = if decays { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
-                kept - direction.mul_scalar(rate)
+                let weight_decay = if decays { weight_decay } else { 0.0 };
+                let step = AdamWStep { rate, betas: [beta1, beta2], epsilon, weight_decay, step: self.step };
+                let moments = [remembered(&mut self.first), remembered(&mut self.second)];
+                let [weight, mean, square] = adamw_step(weight, gradient, moments, step);
+                self.first.insert(name.to_owned(), mean);
+                self.second.insert(name.to_owned(), square);
+                weight
             }
         }
     }

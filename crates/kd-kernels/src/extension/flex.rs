@@ -10,6 +10,7 @@ use crate::choice::Kernels;
 use crate::conv::{ConvShape, conv, conv_input_gradient, weight_gradient};
 use crate::elementwise;
 use crate::norm::{NormShape, norm, norm_gradient};
+use crate::optimizer::{self, AdamWStep, MomentumStep};
 use crate::pool::{PoolShape, max_pool, max_pool_gradient};
 use crate::simd::Isa;
 use crate::upsample::{Upsampling, upsample, upsample_gradient};
@@ -320,6 +321,41 @@ impl KernelOps for Flex {
         }
         let [left, right] = [left, right].map(Dense::new);
         tensor(elementwise::add_relu(Isa::best(), left.numbers(), right.numbers()), shape)
+    }
+
+    fn momentum_step(
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        momentum: FlexTensor,
+        step: MomentumStep,
+    ) -> (FlexTensor, FlexTensor) {
+        if !own(&[&weight, &gradient, &momentum]) {
+            return stock::momentum_step::<Self>(weight, gradient, momentum, step);
+        }
+        let shape = weight.shape();
+        let [weight, gradient, momentum] = [weight, gradient, momentum].map(Dense::new);
+        let results =
+            optimizer::momentum_step(Isa::best(), weight.numbers(), gradient.numbers(), momentum.numbers(), step);
+        let [weight, momentum] = results.map(|numbers| tensor(numbers, shape.clone()));
+        (weight, momentum)
+    }
+
+    fn adamw_step(
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        mean: FlexTensor,
+        square: FlexTensor,
+        step: AdamWStep,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let operands = [weight, gradient, mean, square];
+        if !own(&operands.each_ref()) {
+            return stock::adamw_step::<Self>(operands, step);
+        }
+        let shape = operands[0].shape();
+        let operands = operands.map(Dense::new);
+        let results = optimizer::adamw_step(Isa::best(), operands.each_ref().map(Dense::numbers), step);
+        let [weight, mean, square] = results.map(|numbers| tensor(numbers, shape.clone()));
+        (weight, mean, square)
     }
 
     fn relu_gradient(output: FlexTensor, output_gradient: FlexTensor) -> FlexTensor {

@@ -12,6 +12,7 @@ use burn::backend::{Backend, backend_extension};
 use burn::tensor::ops::ConvOptions;
 
 use crate::norm::{Activation, Statistics};
+use crate::optimizer::{AdamWStep, MomentumStep};
 use crate::upsample::Upsampling;
 
 /// How a kernel moves over its input; a 2D convolution has ones (padding: zeros) on the first axis.
@@ -191,6 +192,27 @@ pub trait KernelOps: Backend {
     /// The sum of two tensors of one shape, negative results replaced by 0.
     fn add_relu(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::relu(Self::float_add(left, right))
+    }
+
+    /// A step of gradient descent with momentum: weight and momentum after it. Not differentiable.
+    fn momentum_step(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        momentum: FloatTensor<Self>,
+        step: MomentumStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        stock::momentum_step::<Self>(weight, gradient, momentum, step)
+    }
+
+    /// A step of AdamW: weight, mean gradient and mean squared gradient after it. Not differentiable.
+    fn adamw_step(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        square: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        stock::adamw_step::<Self>([weight, gradient, mean, square], step)
     }
 
     /// A gradient where the output of a ReLU is above 0, else 0.

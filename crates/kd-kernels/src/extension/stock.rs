@@ -7,6 +7,7 @@ use burn::tensor::{IntDType, Scalar, Shape, Slice};
 
 use super::{Geometry, NormOptions, Window};
 use crate::norm::{Activation, Statistics};
+use crate::optimizer::{AdamWFactors, AdamWStep, MomentumStep};
 use crate::upsample::Upsampling;
 
 fn is_flat<B: Backend>(tensor: &FloatTensor<B>) -> bool {
@@ -287,4 +288,40 @@ pub(super) fn part<B: Backend>(both: FloatTensor<B>, channels: usize) -> (FloatT
         B::float_slice(both.clone(), &slices)
     };
     (slice(0, channels), slice(channels, total))
+}
+
+fn times<B: Backend>(tensor: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
+    B::float_mul_scalar(tensor, Scalar::Float(factor))
+}
+
+#[expect(clippy::float_cmp, reason = "no decay is exactly 0")]
+pub(super) fn momentum_step<B: Backend>(
+    weight: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    momentum: FloatTensor<B>,
+    step: MomentumStep,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let slope = if step.weight_decay == 0.0 {
+        gradient
+    } else {
+        B::float_add(gradient, times::<B>(weight.clone(), step.weight_decay))
+    };
+    let moved = B::float_add(times::<B>(momentum, step.momentum), slope.clone());
+    let direction =
+        if step.nesterov { B::float_add(slope, times::<B>(moved.clone(), step.momentum)) } else { moved.clone() };
+    (B::float_sub(weight, times::<B>(direction, step.rate)), moved)
+}
+
+pub(super) fn adamw_step<B: Backend>(
+    [weight, gradient, mean, square]: [FloatTensor<B>; 4],
+    step: AdamWStep,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let AdamWFactors { keep, take, correction, decay } = step.factors();
+    let squared = B::float_mul(gradient.clone(), gradient.clone());
+    let mean = B::float_add(times::<B>(mean, keep[0]), times::<B>(gradient, take[0]));
+    let square = B::float_add(times::<B>(square, keep[1]), times::<B>(squared, take[1]));
+    let corrected = B::float_sqrt(B::float_div_scalar(square.clone(), Scalar::Float(correction[1])));
+    let root = B::float_add_scalar(corrected, Scalar::Float(step.epsilon));
+    let direction = B::float_div(B::float_div_scalar(mean.clone(), Scalar::Float(correction[0])), root);
+    (B::float_sub(times::<B>(weight, decay), times::<B>(direction, step.rate)), mean, square)
 }

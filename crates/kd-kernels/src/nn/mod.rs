@@ -3,10 +3,12 @@
 mod conv;
 mod norm;
 mod resize;
+mod step;
 
 pub use conv::{Conv, Conv2d, Conv3d, ConvConfig};
 pub use norm::{BatchNorm, ConvNormAct, InstanceNorm, conv_norm};
 pub use resize::{max_pool, upsample};
+pub use step::{adamw_step, momentum_step};
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
