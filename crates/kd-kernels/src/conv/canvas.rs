@@ -79,7 +79,6 @@ impl Canvas {
     /// Copies one channel of a source into its place, for the outputs `band` of the outer axis. Everything else of the
     /// place becomes 0.
     pub(super) fn fill(&self, channel: &[f32], band: &Range<usize>, place: &mut [f32]) {
-        place.fill(0.0);
         let [_, source_rows, source_columns] = self.source;
         let [step_planes, step_rows, step_columns] = self.step;
         #[expect(clippy::cast_possible_wrap, reason = "sizes are bounded by ConvShape::output")]
@@ -87,6 +86,8 @@ impl Canvas {
         #[expect(clippy::cast_possible_wrap, reason = "sizes are bounded by ConvShape::output")]
         let last = (band.end as isize - 1 + self.reach[1]).max(-1);
         for (start, target) in self.phases.iter().zip(place.chunks_exact_mut(self.phase_len)) {
+            // Rows come in order: what lies between two of them is cleared on the way.
+            let mut cleared = 0;
             for plane in first.. {
                 let from_plane = plane * step_planes + start[0];
                 #[expect(clippy::cast_possible_wrap, reason = "sizes are bounded by ConvShape::output")]
@@ -98,16 +99,21 @@ impl Canvas {
                     let at = (plane + self.lead[0] - band.start) * self.pitch[1]
                         + (row + self.lead[1]) * self.pitch[0]
                         + self.lead[2];
+                    target[cleared..at].fill(0.0);
+                    cleared = at;
                     if step_columns == 1 {
                         target[at..at + source_columns].copy_from_slice(from);
+                        cleared += source_columns;
                     } else {
                         let every = from[start[2].min(source_columns)..].iter().step_by(step_columns);
                         for (to, &value) in target[at..].iter_mut().zip(every) {
                             *to = value;
+                            cleared += 1;
                         }
                     }
                 }
             }
+            target[cleared..].fill(0.0);
         }
     }
 }

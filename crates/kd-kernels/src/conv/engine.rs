@@ -21,8 +21,9 @@ use crate::simd::{BLOCK, Isa, Offsets, Start, Tile, WIDEST, turn};
 const CANVAS_NUMBERS: usize = 160 * 1024;
 /// Tasks that a call is split into where the shape allows; a number of its own, not that of threads.
 const TASKS: usize = 16;
-/// Steps that are summed at once: their columns stay in the first-level cache while all blocks of channels pass.
-pub(super) const STEPS_AT_ONCE: usize = 160;
+/// Steps that are summed at once: a tile's factors and columns stay in the second-level cache, and its sums are stored
+/// and taken up again seldom enough not to show.
+pub(super) const STEPS_AT_ONCE: usize = 640;
 
 /// How points are laid into vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
