@@ -243,6 +243,16 @@ impl<const D: usize> Geometry<D> {
         self.affine.as_ref()
     }
 
+    /// The patient direction that each axis of `(column, row, slice)` runs to, if the grid is placed.
+    ///
+    /// # Policy
+    /// Each axis of the grid takes one patient axis; of the six ways to share them out, the one whose axes are most
+    /// parallel (the largest sum of absolute cosines), so the answer does not hang on the order of the axes.
+    #[must_use]
+    pub fn orientation(&self) -> Option<Orientation> {
+        self.affine.as_ref().map(Affine::orientation)
+    }
+
     /// Whether two grids are the same: equal shapes, and spacings and affines that differ by at most `tolerance_mm` in
     /// every entry. A known spacing and an unknown one are not the same.
     #[must_use]
@@ -291,16 +301,6 @@ impl Geometry<3> {
             return refuse("maps different voxels to one place, expected three independent axes".into());
         }
         Ok(Self { affine: Some(affine), ..Self::with_spacing(shape, [slice, row, column])? })
-    }
-
-    /// The patient direction that each axis of `(column, row, slice)` runs to, if the grid is placed.
-    ///
-    /// # Policy
-    /// Each axis of the grid takes one patient axis; of the six ways to share them out, the one whose axes are most
-    /// parallel (the largest sum of absolute cosines), so the answer does not hang on the order of the axes.
-    #[must_use]
-    pub fn orientation(&self) -> Option<Orientation> {
-        self.affine.as_ref().map(Affine::orientation)
     }
 }
 

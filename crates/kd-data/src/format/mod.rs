@@ -11,6 +11,7 @@ mod nifti;
 mod npy;
 mod npz;
 mod raster;
+mod raw;
 mod table;
 mod weights;
 
@@ -29,7 +30,8 @@ pub use nifti::{
 };
 pub use npy::{NpyArray, NpyValue, StoredArray, read_npy, write_npy};
 pub use npz::{Npz, write_npz};
-pub use raster::{gray8_png, gray16_png, read_raster, rgb8_png};
+pub use raster::{gray8_png, gray16_png, read_raster, rgb8_png, rgb16_png};
+pub use raw::{RawElement, RawElementError, read_raw};
 pub use table::{Table, read_table, table_csv};
 pub use weights::{WeightTensor, Weights, read_weights, safetensors_bytes, write_safetensors};
 

@@ -32,7 +32,7 @@ pub enum NiftiType {
 }
 
 impl NiftiType {
-    const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::U8,
         Self::I8,
         Self::U16,

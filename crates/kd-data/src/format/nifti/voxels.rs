@@ -123,7 +123,7 @@ fn settle(
             NotFinite::Replace(other) => *value = other,
             NotFinite::Refuse => {
                 return Err(Problem::new("finite numbers", format!("{stored} at {place}"))
-                    .hint("say what stands for voxels without a number, such as the value of air"));
+                    .hint("give these voxels a number, such as that of air, or leave the image out"));
             }
         }
     }
