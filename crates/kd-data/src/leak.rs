@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::decode::{DecodeError, RawDataset};
+use crate::decode::{DecodeError, MaskedDataset, RawDataset, ReadMasked};
 use crate::split::SplitTable;
 
 /// What to do about a leak.
@@ -78,6 +78,19 @@ impl PixelHash {
 /// [`DecodeError`] for the first sample, in that order, that cannot be read.
 pub fn pixel_hashes(set: &RawDataset) -> Result<Vec<PixelHash>, DecodeError> {
     let hashes: Vec<_> = (0..set.records().len()).into_par_iter().map(|n| Ok(PixelHash::of(&set.read(n)?))).collect();
+    hashes.into_iter().collect()
+}
+
+/// The pixel hash of every image of a set with masks, in the order of the records; the masks are not in it.
+///
+/// # Errors
+/// As [`pixel_hashes`].
+pub fn masked_pixel_hashes<const D: usize>(set: &MaskedDataset<D>) -> Result<Vec<PixelHash>, DecodeError>
+where
+    MaskedDataset<D>: ReadMasked<D>,
+{
+    let hash = |n| Ok(PixelHash::of(&set.read(n)?.image));
+    let hashes: Vec<_> = (0..set.records().len()).into_par_iter().map(hash).collect();
     hashes.into_iter().collect()
 }
 

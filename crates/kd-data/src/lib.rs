@@ -25,6 +25,8 @@ pub mod import;
 #[cfg(feature = "formats")]
 pub mod leak;
 #[cfg(feature = "formats")]
+pub mod mask_facts;
+#[cfg(feature = "formats")]
 pub mod phantom;
 #[cfg(feature = "formats")]
 pub mod prepare;

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kd_image::{Split, Target};
+use kd_image::{SampleId, Split, SubjectId, Target};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::decode::{DecodeError, RawDataset};
+use crate::decode::{DecodeError, MaskRecord, MaskedDataset, RawDataset, RawRecord, ReadMasked};
 use crate::digest::checksum_file;
 use crate::leak::{self, LeakPolicy, LeakReport, LeakRow, PixelHash};
-use crate::manifest::{ImageSize, Manifest, SplitPolicy};
+use crate::manifest::{ImageSize, Layout, Manifest, SplitPolicy};
 use crate::root::Root;
 
 /// Problems of one kind that are listed by name; the rest is counted.
@@ -95,16 +95,24 @@ pub fn verify(root: &Root, manifest: &Manifest) -> VerifyReport {
         report.problems = named.map(|check| format!("file `{}`: {:?}", check.file, check.status)).collect();
         return report;
     }
-    let set = match RawDataset::open(root, manifest) {
-        Ok(set) => set,
+    let read = match manifest.source.layout {
+        Layout::ImageMasks => MaskedDataset::<2>::open(root, manifest).map(|set| of_masked(&set)),
+        Layout::NiftiMasks => MaskedDataset::<3>::open(root, manifest).map(|set| of_masked(&set)),
+        _ => RawDataset::open(root, manifest).map(|set| {
+            let row = |record: &RawRecord| (record.sample.clone(), record.subject.clone(), record.split);
+            let hash = |n| Ok(PixelHash::of(&set.read(n)?));
+            let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();
+            (set.records().iter().map(row).collect(), hashes)
+        }),
+    };
+    let (rows, hashes): Read = match read {
+        Ok(read) => read,
         Err(refused) => {
             report.problems.push(refused.to_string());
             return report;
         }
     };
-    report.samples = set.records().len();
-    let hashes: Vec<Result<PixelHash, DecodeError>> =
-        (0..report.samples).into_par_iter().map(|n| Ok(PixelHash::of(&set.read(n)?))).collect();
+    report.samples = rows.len();
     let bad: Vec<String> = hashes.iter().filter_map(|hash| Some(hash.as_ref().err()?.to_string())).collect();
     report.readable = report.samples - bad.len();
     report.ok = bad.is_empty();
@@ -116,20 +124,30 @@ pub fn verify(root: &Root, manifest: &Manifest) -> VerifyReport {
     let good: Vec<PixelHash> = hashes.iter().flatten().copied().collect();
     report.repeated_images = good.len() - good.iter().collect::<BTreeSet<_>>().len();
     if report.ok && manifest.split == SplitPolicy::Official {
-        report.repeats = official_repeats(&set, &good);
+        report.repeats = official_repeats(&rows, &good);
     }
     report
 }
 
-fn official_repeats(set: &RawDataset, hashes: &[PixelHash]) -> Option<LeakReport> {
-    let rows: Option<Vec<LeakRow<'_>>> = set
-        .records()
+/// Sample, subject and the publisher's split of every record, and what became of reading it.
+type Read = (Vec<(SampleId, SubjectId, Option<Split>)>, Vec<Result<PixelHash, DecodeError>>);
+
+/// Reads images with their masks: each is checked against the other and against the manifest.
+fn of_masked<const D: usize>(set: &MaskedDataset<D>) -> Read
+where
+    MaskedDataset<D>: ReadMasked<D>,
+{
+    let hash = |n| Ok(PixelHash::of(&set.read(n)?.image));
+    let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();
+    let row = |record: &MaskRecord| (record.sample.clone(), record.subject.clone(), record.split);
+    (set.records().iter().map(row).collect(), hashes)
+}
+
+fn official_repeats(rows: &[(SampleId, SubjectId, Option<Split>)], hashes: &[PixelHash]) -> Option<LeakReport> {
+    let rows: Option<Vec<LeakRow<'_>>> = rows
         .iter()
         .zip(hashes)
-        .map(|(record, pixels)| {
-            let split = record.split?;
-            Some(LeakRow { sample: &record.sample, subject: &record.subject, split, pixels: *pixels })
-        })
+        .map(|((sample, subject, split), pixels)| Some(LeakRow { sample, subject, split: (*split)?, pixels: *pixels }))
         .collect();
     let (mut report, _) = leak::check(&rows?, LeakPolicy::DropFromTrain).ok()?;
     // Nothing is left out here; a recipe decides that.

@@ -6,7 +6,7 @@ mod damage;
 
 use std::path::{Path, PathBuf};
 
-use kd_data::format::{FileFormat, FormatError, gray8_png, gray16_png, read_raster, rgb8_png, sniff};
+use kd_data::format::{FileFormat, FormatError, gray8_png, gray16_png, read_raster, rgb8_png, rgb16_png, sniff};
 use kd_image::Intensity;
 use serde_json::Value;
 
@@ -123,4 +123,15 @@ fn written_pictures_read_back_and_are_the_same_bytes_each_time() {
     std::fs::write(&path, rgb8_png([1, 2], &[1, 2, 3, 4, 5, 6]).unwrap()).unwrap();
     assert_eq!(read_raster(&path).unwrap().values(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     assert!(gray8_png([2, 2], &[0; 3]).is_err() && gray8_png([0, 2], &[]).is_err());
+}
+
+#[test]
+fn colours_of_16_bits_come_back_in_their_planes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    std::fs::write(&path, rgb16_png([1, 2], &[1, 256, 65_535, 2, 512, 40_000]).unwrap()).unwrap();
+    let image = read_raster(&path).unwrap();
+    assert_eq!(image.values(), [1.0, 2.0, 256.0, 512.0, 65_535.0, 40_000.0]);
+    assert_eq!(image.intensity(), Intensity::Stored { bits: 16 });
+    assert!(rgb16_png([1, 2], &[1; 5]).is_err());
 }

@@ -32,6 +32,12 @@ pub enum GeometryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Letters that name no orientation.
+    #[error("orientation is `{found}`, expected three letters, one of each pair R/L, A/P, S/I, such as RAS")]
+    Orientation {
+        /// The text given.
+        found: String,
+    },
 }
 
 /// A map from voxel index to patient space: `world_mm = matrix · (column, row, slice, 1)`, in RAS+ axes: x grows
@@ -62,6 +68,49 @@ impl Affine {
         })
     }
 
+    /// The map from patient space back to voxels, `(column, row, slice, 1) = inverse · world_mm`; none when this one
+    /// flattens space.
+    ///
+    /// ```
+    /// let affine = kd_image::Affine { matrix: [[0.0, -2.0, 0.0, 9.0], [1.0, 0.0, 0.0, 8.0], [0.0, 0.0, 4.0, 7.0], [0.0, 0.0, 0.0, 1.0]] };
+    /// assert_eq!(affine.inverse().unwrap().world_mm(affine.world_mm([3.0, 5.0, 2.0])), [3.0, 5.0, 2.0]);
+    /// ```
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        let scale = self.determinant().recip();
+        if !scale.is_finite() {
+            return None;
+        }
+        let m = &self.matrix;
+        let mut matrix = [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        for (row, entries) in matrix.iter_mut().take(3).enumerate() {
+            for (column, entry) in entries.iter_mut().take(3).enumerate() {
+                // The cofactor of the transposed place; going round in threes gives it its sign.
+                let (a, b) = ((column + 1) % 3, (column + 2) % 3);
+                let (c, d) = ((row + 1) % 3, (row + 2) % 3);
+                *entry = (m[a][c] * m[b][d] - m[a][d] * m[b][c]) * scale;
+            }
+            entries[3] = -(0..3).map(|axis| entries[axis] * m[axis][3]).sum::<f64>();
+        }
+        Some(Self { matrix })
+    }
+
+    /// As [`Geometry::orientation`].
+    pub(crate) fn orientation(&self) -> Orientation {
+        const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
+        const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let steps = self.step_mm();
+        let along = |order: &[usize; 3]| -> f64 {
+            order.iter().enumerate().map(|(axis, &row)| self.matrix[row][axis].abs() / steps[axis]).sum()
+        };
+        // A tie up to rounding goes to the first order, so that a grid at 45° is not turned to and fro.
+        let first = ORDERS[0];
+        let best = ORDERS
+            .into_iter()
+            .fold(first, |best, order| if along(&order) > along(&best) + 1e-9 { order } else { best });
+        Orientation(std::array::from_fn(|axis| LETTERS[best[axis]][usize::from(self.matrix[best[axis]][axis] < 0.0)]))
+    }
+
     fn determinant(&self) -> f64 {
         let m = &self.matrix;
         m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
@@ -72,6 +121,47 @@ impl Affine {
 /// Which patient direction each of `(column, row, slice)` points to, as three letters such as `RAS` or `LPI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation([char; 3]);
+
+impl Orientation {
+    /// Columns to the right, rows to the front, slices to the head: NIfTI's canonical order.
+    pub const RAS: Self = Self(['R', 'A', 'S']);
+    /// Columns to the left, rows to the back, slices to the head: axial slices as DICOM stores them.
+    pub const LPS: Self = Self(['L', 'P', 'S']);
+
+    /// For each of `(column, row, slice)`: which of the patient axes x, y, z it follows, and whether against it.
+    pub(crate) fn axes(self) -> [(usize, bool); 3] {
+        self.0.map(|letter| match letter {
+            'R' => (0, false),
+            'L' => (0, true),
+            'A' => (1, false),
+            'P' => (1, true),
+            'S' => (2, false),
+            _ => (2, true),
+        })
+    }
+}
+
+impl std::str::FromStr for Orientation {
+    type Err = GeometryError;
+
+    /// Reads three letters, one of each pair R/L, A/P, S/I.
+    ///
+    /// ```
+    /// let text = "PIR".parse::<kd_image::Orientation>()?.to_string();
+    /// assert_eq!(text, "PIR");
+    /// assert!("RLS".parse::<kd_image::Orientation>().is_err());
+    /// # Ok::<(), kd_image::GeometryError>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self, GeometryError> {
+        let letters: Vec<char> = text.chars().collect();
+        let each_once =
+            ["RL", "AP", "SI"].iter().all(|pair| letters.iter().filter(|l| pair.contains(**l)).count() == 1);
+        match letters[..] {
+            [a, b, c] if each_once => Ok(Self([a, b, c])),
+            _ => Err(GeometryError::Orientation { found: text.into() }),
+        }
+    }
+}
 
 impl std::fmt::Display for Orientation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,6 +206,19 @@ impl<const D: usize> Geometry<D> {
         Ok(Self { spacing_mm: Some(spacing_mm), ..Self::without_spacing(shape)? })
     }
 
+    /// Another shape and place of the same kind: known spacing stays known, an affine is replaced by the one given.
+    pub(crate) fn with_parts(
+        shape: [usize; D],
+        spacing_mm: Option<[f64; D]>,
+        affine: Option<Affine>,
+    ) -> Result<Self, GeometryError> {
+        let grid = match spacing_mm {
+            Some(spacing_mm) => Self::with_spacing(shape, spacing_mm)?,
+            None => Self::without_spacing(shape)?,
+        };
+        Ok(Self { affine, ..grid })
+    }
+
     /// Points along each axis, slowest first.
     #[must_use]
     pub fn shape(&self) -> [usize; D] {
@@ -138,6 +241,16 @@ impl<const D: usize> Geometry<D> {
     #[must_use]
     pub fn affine(&self) -> Option<&Affine> {
         self.affine.as_ref()
+    }
+
+    /// The patient direction that each axis of `(column, row, slice)` runs to, if the grid is placed.
+    ///
+    /// # Policy
+    /// Each axis of the grid takes one patient axis; of the six ways to share them out, the one whose axes are most
+    /// parallel (the largest sum of absolute cosines), so the answer does not hang on the order of the axes.
+    #[must_use]
+    pub fn orientation(&self) -> Option<Orientation> {
+        self.affine.as_ref().map(Affine::orientation)
     }
 
     /// Whether two grids are the same: equal shapes, and spacings and affines that differ by at most `tolerance_mm` in
@@ -188,30 +301,6 @@ impl Geometry<3> {
             return refuse("maps different voxels to one place, expected three independent axes".into());
         }
         Ok(Self { affine: Some(affine), ..Self::with_spacing(shape, [slice, row, column])? })
-    }
-
-    /// The patient direction that each axis of `(column, row, slice)` runs to, if the grid is placed.
-    ///
-    /// # Policy
-    /// Each axis takes the patient axis it is most parallel to; an oblique grid takes the nearest free one, in the
-    /// order column, row, slice.
-    #[must_use]
-    pub fn orientation(&self) -> Option<Orientation> {
-        const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
-        let affine = self.affine?;
-        let mut free = [true; 3];
-        Some(Orientation(std::array::from_fn(|axis| {
-            let mut best = None;
-            for row in (0..3).filter(|&row| free[row]) {
-                let size = affine.matrix[row][axis].abs();
-                if best.is_none_or(|(_, largest)| size > largest) {
-                    best = Some((row, size));
-                }
-            }
-            let row = best.map_or(axis, |(row, _)| row);
-            free[row] = false;
-            LETTERS[row][usize::from(affine.matrix[row][axis] < 0.0)]
-        })))
     }
 }
 

@@ -7,15 +7,23 @@
 //! Axes are always `[channel, depth, height, width]`, or the two-dimensional `[channel, height, width]`.
 
 mod geometry;
+mod grid;
 mod id;
 mod image;
 mod intensity;
 mod label;
+mod reorient;
+mod resample;
 mod sample;
+mod window;
 
 pub use geometry::{Affine, Geometry, GeometryError, Orientation};
+pub use grid::GridMismatch;
 pub use id::{DatasetId, IdError, SampleId, Split, SubjectId};
 pub use image::{Image, ImageError};
 pub use intensity::Intensity;
 pub use label::{LabelError, LabelMap, Target};
+pub use reorient::{ReorientError, Reorientation};
+pub use resample::{Interpolation, Outside, ResampleError, Resampling, Shrinking, resample_labels};
 pub use sample::{Sample, SampleSource, SoftTargetSource, SourceError};
+pub use window::{Window, WindowError};

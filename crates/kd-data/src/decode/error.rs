@@ -115,6 +115,38 @@ pub enum DecodeError {
         /// What was found.
         found: String,
     },
+    /// A set of another kind than the one that it was opened as.
+    #[error("data set `{set}` has layout `{found}`, expected {expected}\nhint: {hint}")]
+    Layout {
+        /// The data set.
+        set: String,
+        /// Its layout.
+        found: &'static str,
+        /// Layouts that can be read so.
+        expected: &'static str,
+        /// What reads it.
+        hint: &'static str,
+    },
+    /// An image and a mask that do not make a case.
+    #[error("case `{case}`: expected {expected}, found {found}\nhint: {hint}")]
+    Case {
+        /// The case.
+        case: String,
+        /// What would have been right.
+        expected: String,
+        /// What was found.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// An image and a mask on different grids.
+    #[error("case `{case}`: {problem}")]
+    Grid {
+        /// The case.
+        case: String,
+        /// Both grids.
+        problem: kd_image::GridMismatch,
+    },
     /// A damaged file, or one of another format.
     #[error(transparent)]
     Format(#[from] FormatError),

@@ -55,7 +55,7 @@ pub(crate) fn split_of(folder: &str) -> Option<Split> {
 ///
 /// # Errors
 /// [`DecodeError::Name`] for a name of over 200 characters.
-fn sample_name(file: &str) -> Result<SampleId, DecodeError> {
+pub(super) fn sample_name(file: &str) -> Result<SampleId, DecodeError> {
     let kept = |c: char| if c.is_alphanumeric() || "._-/".contains(c) { c } else { '_' };
     let name: String = file.chars().map(kept).collect();
     SampleId::new(name).map_err(|problem| DecodeError::Name { file: file.into(), problem: problem.to_string() })

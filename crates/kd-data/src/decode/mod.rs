@@ -7,6 +7,7 @@
 mod arrays;
 mod error;
 mod files;
+mod masks;
 mod subjects;
 
 use std::path::Path;
@@ -16,6 +17,8 @@ use kd_image::{Image, SampleId, Split, SubjectId, Target};
 pub(crate) use arrays::{SplitArrays, read_arrays};
 pub use error::DecodeError;
 pub(crate) use files::{FileLabel, GENERATED_FILE, generated_list, split_of};
+pub(crate) use masks::{MASKS, case_of, images_folder};
+pub use masks::{MaskRecord, MaskedDataset, MaskedSample, ReadMasked};
 pub(crate) use subjects::{Groups, number as number_groups, read_groups};
 
 use crate::digest::checksum_file;
@@ -60,23 +63,15 @@ impl RawDataset {
     /// # Errors
     /// [`DecodeError::Missing`] and [`DecodeError::Checksum`] for the files, [`DecodeError::Label`],
     /// [`DecodeError::Labels`] and [`DecodeError::Count`] for what is in them, [`DecodeError::Name`] and
-    /// [`DecodeError::Groups`] for names, [`DecodeError::Format`] for damaged files.
+    /// [`DecodeError::Groups`] for names, [`DecodeError::Layout`] for a set with masks, [`DecodeError::Format`] for damaged
+    /// files.
     pub fn open(root: &Root, manifest: &Manifest) -> Result<Self, DecodeError> {
         Self::open_folder(&root.raw_set(manifest.name.as_str()), manifest)
     }
 
     /// As [`open`](Self::open), from any folder.
     pub(crate) fn open_folder(folder: &Path, manifest: &Manifest) -> Result<Self, DecodeError> {
-        for file in &manifest.source.files {
-            let path = folder.join(&file.name);
-            if !path.is_file() {
-                return Err(DecodeError::Missing { file: file.name.clone(), set: manifest.name.to_string() });
-            }
-            let (found, _) = checksum_file(&path, folder, file.checksum.running())?;
-            if found != file.checksum {
-                return Err(DecodeError::Checksum { file: file.name.clone(), expected: file.checksum, found });
-            }
-        }
+        check_files(folder, manifest)?;
         let (records, pixels) = match manifest.source.layout {
             Layout::MedmnistNpz => {
                 let (records, images) = arrays::open(folder, manifest)?;
@@ -90,15 +85,16 @@ impl RawDataset {
                 let (records, images) = files::open_generated(folder, manifest)?;
                 (records, Pixels::Files(images))
             }
-        };
-        if let Some(counts) = manifest.counts {
-            for split in Split::ALL {
-                let found = records.iter().filter(|record| record.split == Some(split)).count();
-                if found != counts.of(split) {
-                    return Err(DecodeError::Count { split, expected: counts.of(split), found });
-                }
+            Layout::ImageMasks | Layout::NiftiMasks => {
+                return Err(DecodeError::Layout {
+                    set: manifest.name.to_string(),
+                    found: manifest.source.layout.name(),
+                    expected: "images with one answer each",
+                    hint: "it holds masks; use it for segmentation",
+                });
             }
-        }
+        };
+        check_counts(manifest, |split| records.iter().filter(|record| record.split == Some(split)).count())?;
         Ok(Self { manifest: manifest.clone(), records, pixels })
     }
 
@@ -147,6 +143,29 @@ impl RawDataset {
             return refused("intensity", format!("{:?}", facts.intensity), format!("{:?}", image.intensity()));
         }
         Ok(())
+    }
+}
+
+/// Whether every file of the manifest is there and is the one that it describes.
+fn check_files(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError> {
+    for file in &manifest.source.files {
+        let path = folder.join(&file.name);
+        if !path.is_file() {
+            return Err(DecodeError::Missing { file: file.name.clone(), set: manifest.name.to_string() });
+        }
+        let (found, _) = checksum_file(&path, folder, file.checksum.running())?;
+        if found != file.checksum {
+            return Err(DecodeError::Checksum { file: file.name.clone(), expected: file.checksum, found });
+        }
+    }
+    Ok(())
+}
+
+fn check_counts(manifest: &Manifest, count: impl Fn(Split) -> usize) -> Result<(), DecodeError> {
+    let Some(counts) = manifest.counts else { return Ok(()) };
+    match Split::ALL.into_iter().find(|&split| count(split) != counts.of(split)) {
+        Some(split) => Err(DecodeError::Count { split, expected: counts.of(split), found: count(split) }),
+        None => Ok(()),
     }
 }
 

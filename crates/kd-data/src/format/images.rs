@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kd_image::{Geometry, Image, Intensity};
 
 use super::error::Problem;
-use super::{FileFormat, FormatError, Npz, read_raster, sniff};
+use super::{FileFormat, FormatError, NpyArray, Npz, read_raster, sniff};
 use crate::error::{FileError, relative_name};
 
 /// A file below a folder.
@@ -202,10 +202,37 @@ impl ImageStack {
     }
 }
 
+impl NpyArray<f32> {
+    /// An image as NumPy users keep it: `[depth, rows, columns]` or `[rows, columns]`, channels last where there are
+    /// several.
+    ///
+    /// # Example
+    /// ```
+    /// use kd_data::format::NpyArray;
+    /// use kd_image::{Geometry, Image, Intensity};
+    /// let grid = Geometry::<3>::without_spacing([1, 1, 2])?;
+    /// let image = Image::new(2, grid, Intensity::Arbitrary, vec![1.0, 2.0, 7.0, 8.0])?;
+    /// assert_eq!(NpyArray::of_image(&image), NpyArray { shape: vec![1, 1, 2, 2], values: vec![1.0, 7.0, 2.0, 8.0] });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn of_image<const D: usize>(image: &Image<D>) -> Self {
+        let mut shape = image.geometry().shape().to_vec();
+        let channels = image.channels();
+        if channels == 1 {
+            return Self { shape, values: image.values().to_vec() };
+        }
+        shape.push(channels);
+        let points = image.geometry().n_points();
+        let values = (0..points).flat_map(|point| (0..channels).map(move |c| image.channel(c)[point])).collect();
+        Self { shape, values }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{NpyArray, NpyValue, gray8_png, write_npz};
+    use crate::format::{NpyValue, gray8_png, write_npz};
 
     #[test]
     fn an_npz_gives_every_array_of_images_and_no_other() {

@@ -7,9 +7,11 @@
 mod error;
 mod images;
 mod labelled_png;
+mod nifti;
 mod npy;
 mod npz;
 mod raster;
+mod raw;
 mod table;
 mod weights;
 
@@ -17,12 +19,19 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
+
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};
 pub use labelled_png::{LABELS_FILE, LabelledPng, labels_csv, read_labelled_png};
+pub use nifti::{
+    Nifti, NiftiHeader, NiftiScaling, NiftiType, NiftiVersion, NotFinite, PlacementSource, write_nifti,
+    write_nifti_image, write_nifti_labels,
+};
 pub use npy::{NpyArray, NpyValue, StoredArray, read_npy, write_npy};
 pub use npz::{Npz, write_npz};
-pub use raster::{gray8_png, gray16_png, read_raster, rgb8_png};
+pub use raster::{gray8_png, gray16_png, read_raster, rgb8_png, rgb16_png};
+pub use raw::{RawElement, RawElementError, read_raw};
 pub use table::{Table, read_table, table_csv};
 pub use weights::{WeightTensor, Weights, read_weights, safetensors_bytes, write_safetensors};
 
@@ -37,11 +46,11 @@ pub enum FileFormat {
     Npy,
     /// A zip archive of NumPy arrays.
     Npz,
-    /// A gzip stream; what is inside is unknown.
+    /// A gzip stream that holds something else than NIfTI.
     Gzip,
     /// DICOM with its preamble.
     Dicom,
-    /// NIfTI-1 or NIfTI-2, not compressed.
+    /// NIfTI-1 or NIfTI-2, plain or in gzip.
     Nifti,
     /// Named tensors behind a JSON header.
     Safetensors,
@@ -82,16 +91,17 @@ impl FileFormat {
     /// Whether this build reads it.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        !matches!(self, Self::Gzip | Self::Dicom | Self::Nifti | Self::Zip | Self::Unknown)
+        !matches!(self, Self::Gzip | Self::Dicom | Self::Zip | Self::Unknown)
     }
 
     /// What an error says when the format stands where another one should.
     pub(crate) fn refused(self, expected: &str) -> error::Problem {
         let problem = error::Problem::new(expected, self.name());
         match self {
-            Self::Dicom | Self::Nifti | Self::Gzip => {
+            Self::Dicom | Self::Gzip => {
                 problem.hint("this build has no reader for it; convert it to PNG, npy or npz first")
             }
+            Self::Nifti => problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz"),
             Self::Unknown => problem.hint("check that the file is what its name says, and that it is not cut off"),
             _ => problem,
         }
@@ -101,8 +111,9 @@ impl FileFormat {
 /// Tells a format by the first bytes of a file.
 ///
 /// # Policy
-/// A zip archive is `Npz` when a member ends in `.npy`, `TorchZip` when one is called `data.pkl`, else `Zip`. Only what
-/// is looked at is checked: a file that starts like a PNG may still be broken behind.
+/// A zip archive is `Npz` when a member ends in `.npy`, `TorchZip` when one is called `data.pkl`, else `Zip`. A gzip
+/// stream is `Nifti` when one begins inside. Only what is looked at is checked: a file that starts like a PNG may still
+/// be broken behind.
 ///
 /// # Errors
 /// [`FormatError::Read`] when the file cannot be opened, [`FormatError::Empty`] for 0 bytes.
@@ -125,6 +136,7 @@ pub fn sniff(path: &Path) -> Result<FileFormat, FormatError> {
     }
     Ok(match by_magic(&head) {
         FileFormat::Zip => npz::kind_of_zip(file),
+        FileFormat::Gzip => kind_of_gzip(&head, &file),
         format => format,
     })
 }
@@ -156,6 +168,17 @@ fn by_magic(head: &[u8]) -> FileFormat {
     }
 }
 
+/// What a gzip stream begins with inside; a broken one is just a gzip stream. `head` was taken from `rest`.
+fn kind_of_gzip(head: &[u8], rest: &File) -> FileFormat {
+    let mut inside = Vec::new();
+    // What a stream gives before it breaks is enough to tell.
+    let _ = GzDecoder::new(head.chain(rest)).take(512).read_to_end(&mut inside);
+    match by_magic(&inside) {
+        FileFormat::Nifti => FileFormat::Nifti,
+        _ => FileFormat::Gzip,
+    }
+}
+
 /// Reads a file whole, naming it when that fails and when it is empty.
 pub(crate) fn read_bytes(path: &Path, expected: &str) -> Result<Vec<u8>, FormatError> {
     let bytes = std::fs::read(path).map_err(|source| FormatError::read(path, source))?;
@@ -167,6 +190,8 @@ pub(crate) fn read_bytes(path: &Path, expected: &str) -> Result<Vec<u8>, FormatE
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -183,6 +208,22 @@ mod tests {
         assert_eq!(by_magic(&[0xff, 0xd8, 0xff, 0xe0]), FileFormat::Jpeg);
         assert_eq!(by_magic(b"\x10\0\0\0\0\0\0\0{\"a\":1}"), FileFormat::Safetensors);
         assert_eq!(by_magic(b"text"), FileFormat::Unknown);
+    }
+
+    #[test]
+    fn a_volume_is_told_inside_of_gzip() {
+        let packed = |bytes: &[u8]| {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packer.write_all(bytes).unwrap();
+            packer.finish().unwrap()
+        };
+        let mut nifti = vec![0; 1000];
+        nifti[344..348].copy_from_slice(b"n+1\0");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), packed(&nifti)).unwrap();
+        assert_eq!(sniff(file.path()).unwrap(), FileFormat::Nifti);
+        std::fs::write(file.path(), packed(b"a text")).unwrap();
+        assert_eq!(sniff(file.path()).unwrap(), FileFormat::Gzip);
     }
 
     #[test]

@@ -186,6 +186,15 @@ pub fn gray16_png(shape: [usize; 2], pixels: &[u16]) -> Result<Vec<u8>, StoreErr
     encode(shape, 1, pixels.len(), &bytes, ExtendedColorType::L16)
 }
 
+/// The bytes of a 16-bit RGB PNG; `pixels` holds red, green, blue of each pixel in turn.
+///
+/// # Errors
+/// As [`gray8_png`].
+pub fn rgb16_png(shape: [usize; 2], pixels: &[u16]) -> Result<Vec<u8>, StoreError> {
+    let bytes: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_ne_bytes()).collect();
+    encode(shape, 3, pixels.len(), &bytes, ExtendedColorType::Rgb16)
+}
+
 fn encode(
     shape: [usize; 2],
     channels: usize,

@@ -27,7 +27,8 @@ pub(super) fn import(path: &Path, request: &ImportRequest, staging: &Path) -> Re
     let image = image_facts(&npz, splits[0].split)?;
     let count = |split| splits.iter().find(|arrays| arrays.split == split).map_or(0, SplitArrays::len);
     let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
-    Ok(Found { layout: Layout::MedmnistNpz, task, classes, image, counts: Some(counts), files: vec![file], has_splits })
+    let (layout, counts, files) = (Layout::MedmnistNpz, Some(counts), vec![file]);
+    Ok(Found { layout, task, classes, image, mask: None, counts, files, has_splits })
 }
 
 fn task_and_classes(splits: &[SplitArrays], request: &ImportRequest) -> Result<(Task, Vec<String>), ImportError> {

@@ -108,6 +108,64 @@ pub enum ImportError {
         /// What was expected and found.
         problem: String,
     },
+    /// A folder without images and masks.
+    #[error(
+        "folder `{folder}` holds no images with masks, expected files in `images/` and `masks/`\nhint: `labels/`, `train/images/` with `train/masks/` and so on, and imagesTr/ with labelsTr/ are known too"
+    )]
+    NoPairs {
+        /// The folder, relative to the one given.
+        folder: String,
+    },
+    /// An image without a mask, a mask without an image, or a case without one of its channels.
+    #[error(
+        "`{file}`: expected {expected} beside it, found {found}\nhint: an image and its mask have the same name; add what is missing, or move the file out of the folder"
+    )]
+    Unpaired {
+        /// The file, relative to the folder given.
+        file: String,
+        /// Its partner.
+        expected: String,
+        /// What is there instead.
+        found: String,
+    },
+    /// A file of a format that does not belong there.
+    #[error("`{file}`: expected {expected}, found {found}\nhint: move it out of the folder, or convert it")]
+    Kind {
+        /// The file, relative to the folder given.
+        file: String,
+        /// Formats that are read there.
+        expected: &'static str,
+        /// Its format, as far as it is known.
+        found: &'static str,
+    },
+    /// A `dataset.json` that does not fit the files, or says what cannot be used.
+    #[error("`dataset.json`: expected {expected}, found {found}\nhint: {hint}")]
+    Description {
+        /// What would have been right.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Volumes whose numbers nobody explained.
+    #[error(
+        "nobody says what a voxel's number means, expected Hounsfield units or an arbitrary scale\nhint: say `--intensity hounsfield` for CT, `--intensity arbitrary` for magnetic resonance"
+    )]
+    Meaning,
+    /// Masks without foreground.
+    #[error(
+        "the mask of `{case}` is all background, expected at least one point of another class ({count} such cases)\nhint: look whether the mask was lost; where nothing is to be found, import with `--keep-empty`"
+    )]
+    EmptyMask {
+        /// The first by name.
+        case: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A grid that cannot be.
+    #[error(transparent)]
+    Geometry(#[from] kd_image::GeometryError),
     /// Labels, groups, names or images that were not accepted.
     #[error(transparent)]
     Decode(#[from] DecodeError),

@@ -55,7 +55,7 @@ pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> 
         }
     }
     let (task, classes) = task_and_classes(&class_folders, request)?;
-    let image = image_facts(&labels, folder)?;
+    let image = image_facts(&labels.keys().map(String::as_str).collect::<Vec<_>>(), folder)?;
     let placed = labels.keys().map(|name| place::file(&folder.join(name), folder, staging, name, request.copy));
     let files = placed.collect::<Result<Vec<_>, _>>()?;
     let count = |split| labels.values().filter(|label| label.split == Some(split)).count();
@@ -65,6 +65,7 @@ pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> 
         task,
         classes,
         image,
+        mask: None,
         counts: has_splits.then_some(counts),
         files,
         has_splits,
@@ -72,7 +73,7 @@ pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> 
 }
 
 /// Names of the folders in a folder, sorted; hidden ones are left out.
-fn folders_in(folder: &Path) -> Result<Vec<String>, ImportError> {
+pub(super) fn folders_in(folder: &Path) -> Result<Vec<String>, ImportError> {
     let failed = |source| FileError::new("list", folder, folder, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -137,8 +138,7 @@ fn task_and_classes(folders: &BTreeSet<String>, request: &ImportRequest) -> Resu
 
 /// What all images have in common; every one is decoded, so a damaged file is found here and not in the middle of a
 /// preparation.
-fn image_facts(labels: &BTreeMap<String, FileLabel>, folder: &Path) -> Result<ImageFacts, ImportError> {
-    let names: Vec<&String> = labels.keys().collect();
+pub(super) fn image_facts(names: &[&str], folder: &Path) -> Result<ImageFacts, ImportError> {
     let facts: Vec<Result<ImageFacts, ImportError>> =
         names.par_iter().map(|name| Ok(facts_of(&read_raster(&folder.join(name))?))).collect();
     let mut common: Option<ImageFacts> = None;
@@ -151,9 +151,9 @@ fn image_facts(labels: &BTreeMap<String, FileLabel>, folder: &Path) -> Result<Im
         if (facts.channels, facts.intensity) != (common.channels, common.intensity) {
             let spelled = |facts: &ImageFacts| format!("{} channels of {:?} values", facts.channels, facts.intensity);
             return Err(ImportError::Mixed {
-                file: (*name).clone(),
+                file: (*name).to_owned(),
                 found: spelled(&facts),
-                first: names[0].clone(),
+                first: names[0].to_owned(),
                 expected: spelled(common),
             });
         }

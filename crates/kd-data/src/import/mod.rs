@@ -5,23 +5,28 @@
 //! way in; what a hospital calls its patients does not enter the artifacts.
 
 mod arrays;
+mod dataset_json;
 mod error;
 mod folder;
 mod generated;
+mod masks;
+mod pairs;
 mod place;
 
 use std::path::{Path, PathBuf};
 
 use kd_image::DatasetId;
 
+use dataset_json::DatasetJson;
 pub use error::ImportError;
 pub use generated::generate_dataset;
+pub use masks::{EmptyMasks, MaskFormat, MaskImportRequest, RawFacts, import_masks};
 
 use crate::catalog;
 use crate::decode::RawDataset;
 use crate::manifest::{
-    Citation, Counts, ImageFacts, Layout, License, Manifest, Source, SourceFile, SplitPolicy, SplitShares, Task,
-    is_dataset_name,
+    Citation, Counts, ImageFacts, Layout, License, Manifest, MaskValues, Source, SourceFile, SplitPolicy, SplitShares,
+    Task, is_dataset_name,
 };
 use crate::root::Root;
 use crate::store::StagedFolder;
@@ -90,11 +95,19 @@ struct Found {
     task: Task,
     classes: Vec<String>,
     image: ImageFacts,
+    mask: Option<MaskValues>,
     counts: Option<Counts>,
     /// Files with their place below the new folder.
     files: Vec<SourceFile>,
     /// Whether the files hold train, val and test.
     has_splits: bool,
+}
+
+/// What no file says.
+struct Terms<'a> {
+    license: &'a str,
+    citation: Option<&'a str>,
+    split: Option<SplitPolicy>,
 }
 
 /// Imports a data set into `ROOT/raw/<name>/`; gives the manifest that was written there.
@@ -124,24 +137,8 @@ pub fn import_dataset(root: &Root, request: &ImportRequest) -> Result<Manifest, 
         }
         None => None,
     };
-    let manifest = Manifest {
-        name,
-        title: request.name.clone(),
-        task: found.task,
-        classes: found.classes,
-        image: found.image,
-        license: License { spdx: request.license.clone(), note: None },
-        citation: Citation {
-            text: request.citation.clone().unwrap_or_else(|| "unpublished data".into()),
-            doi: None,
-            homepage: None,
-        },
-        source: Source { layout: found.layout, groups, files: found.files },
-        counts: found.counts,
-        split: split_policy(request, found.has_splits)?,
-        notes: vec!["imported: classes, license and groups are the word of whoever imported it".into()],
-        generator: None,
-    };
+    let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
+    let manifest = manifest_of(name, &terms, found, groups)?;
     // Through the text, so that what is written is what a later call reads and checks.
     let text = manifest.to_toml();
     let manifest = Manifest::parse(&text, "the manifest of the import")?;
@@ -163,8 +160,31 @@ fn check_name(root: &Root, name: &str) -> Result<DatasetId, ImportError> {
     Ok(id)
 }
 
-fn split_policy(request: &ImportRequest, has_splits: bool) -> Result<SplitPolicy, ImportError> {
-    match (request.split, has_splits) {
+fn manifest_of(
+    name: DatasetId,
+    terms: &Terms<'_>,
+    found: Found,
+    groups: Option<String>,
+) -> Result<Manifest, ImportError> {
+    Ok(Manifest {
+        title: name.to_string(),
+        name,
+        task: found.task,
+        classes: found.classes,
+        image: found.image,
+        mask: found.mask,
+        license: License { spdx: terms.license.to_owned(), note: None },
+        citation: Citation { text: terms.citation.unwrap_or("unpublished data").to_owned(), doi: None, homepage: None },
+        source: Source { layout: found.layout, groups, files: found.files },
+        counts: found.counts,
+        split: split_policy(terms.split, found.has_splits)?,
+        notes: vec!["imported: classes, license and groups are the word of whoever imported it".into()],
+        generator: None,
+    })
+}
+
+fn split_policy(asked: Option<SplitPolicy>, has_splits: bool) -> Result<SplitPolicy, ImportError> {
+    match (asked, has_splits) {
         (Some(SplitPolicy::Official), false) => Err(ImportError::NoSplits),
         (Some(policy), _) => Ok(policy),
         (None, true) => Ok(SplitPolicy::Official),

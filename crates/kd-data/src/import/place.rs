@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::{ImportError, ImportFormat};
-use crate::decode::{DecodeError, read_groups};
+use crate::decode::{DecodeError, Groups, read_groups};
 use crate::digest::sha256_file;
 use crate::error::FileError;
 use crate::manifest::SourceFile;
@@ -29,7 +29,12 @@ pub(super) fn file(
     fs::create_dir_all(to.parent().unwrap_or(staging)).map_err(failed)?;
     let placed = if copy { fs::copy(&real, &to).map(drop) } else { link(&real, &to) };
     placed.map_err(failed)?;
-    let (checksum, bytes) = sha256_file(&to, staging)?;
+    listed(staging, name)
+}
+
+/// A file that stands in the staging folder, with its checksum.
+pub(super) fn listed(staging: &Path, name: &str) -> Result<SourceFile, ImportError> {
+    let (checksum, bytes) = sha256_file(&staging.join(name), staging)?;
     Ok(SourceFile { name: name.into(), url: None, checksum, bytes: Some(bytes) })
 }
 
@@ -65,6 +70,11 @@ pub(super) fn groups(
         }
         groups.retain(|name, _| names.contains(name.as_str()));
     }
+    group_table(&groups, staging)
+}
+
+/// Writes groups by file with numbers for names.
+pub(super) fn group_table(groups: &Groups, staging: &Path) -> Result<SourceFile, ImportError> {
     let numbers = crate::decode::number_groups(groups.values().map(String::as_str).collect::<Vec<_>>());
     let mut writer = csv::Writer::from_writer(Vec::new());
     let rows = groups.iter().map(|(name, group)| [name.as_str(), numbers[group.as_str()].as_str()]);
@@ -74,6 +84,5 @@ pub(super) fn groups(
     written.map_err(|e| failed(io::Error::other(e)))?;
     let bytes = writer.into_inner().map_err(|e| failed(io::Error::other(e.to_string())))?;
     crate::store::write_atomic(&path, &bytes)?;
-    let (checksum, bytes) = sha256_file(&path, staging)?;
-    Ok(SourceFile { name: GROUPS_FILE.into(), url: None, checksum, bytes: Some(bytes) })
+    listed(staging, GROUPS_FILE)
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use kd_image::{DatasetId, Intensity};
 
 use super::error::KeyProblem;
-use super::raw::{RawCitation, RawFile, RawImage, RawLicense, RawManifest, RawSource, RawSplit};
+use super::raw::{RawCitation, RawFile, RawImage, RawLicense, RawManifest, RawMask, RawSource, RawSplit};
 use super::{
-    Citation, Counts, ImageFacts, ImageSize, Layout, License, Manifest, Source, SourceFile, SplitPolicy, SplitShares,
-    Task, is_dataset_name,
+    Citation, Counts, ImageFacts, ImageSize, Layout, License, Manifest, MaskValues, Source, SourceFile, SplitPolicy,
+    SplitShares, Task, is_dataset_name,
 };
 use crate::digest::Checksum;
 
@@ -27,7 +27,8 @@ impl TryFrom<RawManifest> for Manifest {
         let title = text(raw.title, "title", "the name that people read", "write `title = \"My set\"`")?;
         let task = task(raw.task)?;
         let classes = classes(raw.classes, raw.positive, task)?;
-        let image = image(raw.image)?;
+        let image = image(raw.image, task)?;
+        let mask = mask(raw.mask, task, &classes)?;
         let license = license(raw.license)?;
         let citation = citation(raw.citation)?;
         let counts = raw.counts.map(|n| Counts { train: n.train, val: n.val, test: n.test });
@@ -44,12 +45,18 @@ impl TryFrom<RawManifest> for Manifest {
                 None => KeyProblem::missing("generator", "the generator's parameters", "add a table [generator]"),
             });
         }
+        if source.layout.has_masks() != (task == Task::Segmentation) {
+            let found = format!("`{}` for task `{}`", source.layout.name(), task.name());
+            let expected = "image-masks or nifti-masks for segmentation, and for nothing else";
+            return Err(KeyProblem::new("source.layout", found, expected, "correct `task` or `source.layout`"));
+        }
         Ok(Self {
             name,
             title,
             task,
             classes,
             image,
+            mask,
             license,
             citation,
             source,
@@ -70,7 +77,7 @@ fn text(value: Option<String>, key: &str, expected: &str, hint: &str) -> Checked
 }
 
 fn task(value: Option<String>) -> Checked<Task> {
-    const EXPECTED: &str = "binary, multi-class, multi-label or ordinal";
+    const EXPECTED: &str = "binary, multi-class, multi-label, ordinal or segmentation";
     const HINT: &str = "write for example `task = \"multi-class\"`";
     let name = text(value, "task", EXPECTED, HINT)?;
     Task::of_name(&name).ok_or_else(|| KeyProblem::new("task", format!("`{name}`"), EXPECTED, HINT))
@@ -84,6 +91,7 @@ fn classes(value: Option<Vec<String>>, positive: Option<String>, task: Task) -> 
         Task::Binary => (names.len() == 2, "2 names"),
         Task::MultiLabel => (!names.is_empty(), "at least 1 name"),
         Task::MultiClass | Task::Ordinal => (names.len() >= 2, "at least 2 names"),
+        Task::Segmentation => (names.len() >= 2, "at least 2 names, the background first"),
     };
     if !fits {
         let found = format!("a list of {} for task `{}`", names.len(), task.name());
@@ -110,13 +118,41 @@ fn classes(value: Option<Vec<String>>, positive: Option<String>, task: Task) -> 
     }
 }
 
-fn image(value: Option<RawImage>) -> Checked<ImageFacts> {
+fn mask(value: Option<RawMask>, task: Task, classes: &[String]) -> Checked<Option<MaskValues>> {
+    const HINT: &str = "write [mask] with the number of each class, background first: `values = [0, 255]`, or `values = \"instances\"`";
+    let raw = match (value, task) {
+        (None, Task::Segmentation) => return Err(KeyProblem::missing("mask", "what the numbers of a mask mean", HINT)),
+        (None, _) => return Ok(None),
+        (Some(raw), Task::Segmentation) => raw,
+        (Some(_), _) => {
+            let found = format!("given for task `{}`", task.name());
+            return Err(KeyProblem::new("mask", found, "no such table", "only segmentation has masks"));
+        }
+    };
+    let value = raw.values.ok_or_else(|| KeyProblem::missing("mask.values", "a list of numbers", HINT))?;
+    let expected = format!("{} numbers from 0 to 65535 that differ, or \"instances\" for 2 classes", classes.len());
+    let refused = || KeyProblem::new("mask.values", value.to_string(), expected, HINT);
+    match &value {
+        toml::Value::String(text) if text == "instances" && classes.len() == 2 => Ok(Some(MaskValues::Instances)),
+        toml::Value::Array(values) => {
+            let number = |value: &toml::Value| value.as_integer().and_then(|value| u16::try_from(value).ok());
+            let numbers: Option<Vec<u16>> = values.iter().map(number).collect();
+            let differ = |numbers: &Vec<u16>| numbers.iter().collect::<BTreeSet<_>>().len() == classes.len();
+            let numbers = numbers.filter(|numbers| numbers.len() == classes.len() && differ(numbers));
+            numbers.map(|numbers| Some(MaskValues::Classes(numbers))).ok_or_else(refused)
+        }
+        _ => Err(refused()),
+    }
+}
+
+fn image(value: Option<RawImage>, task: Task) -> Checked<ImageFacts> {
     let raw = value.ok_or_else(|| {
         KeyProblem::missing("image", "a table", "add [image] with channels, size, intensity and bits")
     })?;
     const CHANNELS: &str = "1 for grey or 3 for color";
     let channels = match raw.channels {
         Some(n @ (1 | 3)) => n,
+        Some(n @ 1..=64) if task == Task::Segmentation => n,
         Some(n) => return Err(KeyProblem::new("image.channels", n.to_string(), CHANNELS, "write `channels = 1`")),
         None => return Err(KeyProblem::missing("image.channels", CHANNELS, "write `channels = 1`")),
     };
@@ -209,7 +245,7 @@ fn split(value: Option<RawSplit>) -> Checked<SplitPolicy> {
 }
 
 fn source(value: Option<RawSource>) -> Checked<Source> {
-    const EXPECTED: &str = "medmnist-npz, image-folder or generator";
+    const EXPECTED: &str = "medmnist-npz, image-folder, generator, image-masks or nifti-masks";
     const HINT: &str = "write [source] with `layout = \"medmnist-npz\"` and one [[source.file]] a file";
     let raw = value.ok_or_else(|| KeyProblem::missing("source", "a table", HINT))?;
     let name = text(raw.layout, "source.layout", EXPECTED, HINT)?;
@@ -224,6 +260,9 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
         }
         Layout::MedmnistNpz if arrays != 1 => {
             return Err(KeyProblem::new("source.file", n_files, "one npz and perhaps the groups", HINT));
+        }
+        Layout::ImageMasks | Layout::NiftiMasks if arrays < 2 => {
+            return Err(KeyProblem::new("source.file", n_files, "at least one image and its mask", HINT));
         }
         Layout::ImageFolder if arrays == 0 => {
             return Err(KeyProblem::new("source.file", n_files, "at least one image", HINT));

@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub use error::{KeyProblem, ManifestError};
 pub use value::{
-    Citation, Counts, ImageFacts, ImageSize, Layout, License, SharesError, Source, SourceFile, SplitPolicy,
+    Citation, Counts, ImageFacts, ImageSize, Layout, License, MaskValues, SharesError, Source, SourceFile, SplitPolicy,
     SplitShares, Task,
 };
 
@@ -36,6 +36,8 @@ pub struct Manifest {
     pub classes: Vec<String>,
     /// Channels, size and meaning of the pixels.
     pub image: ImageFacts,
+    /// What the numbers of the masks stand for; of segmentation only.
+    pub mask: Option<MaskValues>,
     /// Who may use it.
     pub license: License,
     /// Whom to cite.
@@ -92,7 +94,8 @@ impl Manifest {
         (self.task == Task::Binary).then_some(1)
     }
 
-    /// A hash of the contents: the sorted checksums of the source files, or the parameters of a generated set.
+    /// A hash of the contents: the sorted checksums of the source files and what the numbers of masks stand for, or the
+    /// parameters of a generated set.
     ///
     /// It stays the same when title, notes or addresses change, because the pixels do.
     #[must_use]
@@ -102,6 +105,9 @@ impl Manifest {
         lines.sort();
         if let Some(generator) = &self.generator {
             lines.push(generator.to_string());
+        }
+        if let Some(mask) = &self.mask {
+            lines.push(format!("mask {mask:?}"));
         }
         lines.insert(0, self.source.layout.name().into());
         crate::digest::sha256_hex(lines.join("\n").as_bytes())

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ImageSize, Manifest, SplitPolicy, SplitShares};
+use super::{ImageSize, Manifest, MaskValues, SplitPolicy, SplitShares};
 use crate::digest::Checksum;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub(super) struct RawManifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,
     pub(super) image: Option<RawImage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mask: Option<RawMask>,
     pub(super) license: Option<RawLicense>,
     pub(super) citation: Option<RawCitation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +40,13 @@ pub(super) struct RawImage {
     pub(super) intensity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bits: Option<u8>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMask {
+    /// A list of numbers or `"instances"`.
+    pub(super) values: Option<toml::Value>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -147,6 +156,14 @@ impl From<&Manifest> for RawManifest {
                 size: Some(size),
                 intensity: Some(manifest.image.intensity.name().into()),
                 bits,
+            }),
+            mask: manifest.mask.as_ref().map(|mask| RawMask {
+                values: Some(match mask {
+                    MaskValues::Instances => toml::Value::String("instances".into()),
+                    MaskValues::Classes(values) => {
+                        toml::Value::Array(values.iter().map(|&value| toml::Value::Integer(value.into())).collect())
+                    }
+                }),
             }),
             license: Some(RawLicense {
                 spdx: Some(manifest.license.spdx.clone()),

@@ -16,11 +16,13 @@ pub enum Task {
     MultiLabel,
     /// One of several classes that have an order, as grades have.
     Ordinal,
+    /// One class a pixel or voxel; the first class is the background.
+    Segmentation,
 }
 
 impl Task {
     /// Every task, in the order of a help text.
-    pub const ALL: [Self; 4] = [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Ordinal];
+    pub const ALL: [Self; 5] = [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Ordinal, Self::Segmentation];
 
     /// The name used in manifests.
     #[must_use]
@@ -30,6 +32,7 @@ impl Task {
             Self::MultiClass => "multi-class",
             Self::MultiLabel => "multi-label",
             Self::Ordinal => "ordinal",
+            Self::Segmentation => "segmentation",
         }
     }
 
@@ -57,7 +60,7 @@ pub enum ImageSize {
 /// Channels, size and meaning of the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// 1 for grey, 3 for color.
+    /// 1 for grey, 3 for color; of volumes any number, as many as there are sequences.
     pub channels: usize,
     /// Rows and columns.
     pub size: ImageSize,
@@ -95,11 +98,22 @@ pub enum Layout {
     ImageFolder,
     /// Made by a generator with the parameters of `[generator]`.
     Generator,
+    /// PNG or JPEG pairs in `[<split>/]images/…` and `[<split>/]masks/…` under one name.
+    ImageMasks,
+    /// NIfTI pairs in the same folders; several channels in one file, or in `images-0/…`, `images-1/…`.
+    NiftiMasks,
 }
 
 impl Layout {
     /// Every layout.
-    pub const ALL: [Self; 3] = [Self::MedmnistNpz, Self::ImageFolder, Self::Generator];
+    pub const ALL: [Self; 5] =
+        [Self::MedmnistNpz, Self::ImageFolder, Self::Generator, Self::ImageMasks, Self::NiftiMasks];
+
+    /// Whether each image has a mask beside it.
+    #[must_use]
+    pub const fn has_masks(self) -> bool {
+        matches!(self, Self::ImageMasks | Self::NiftiMasks)
+    }
 
     /// The name used in manifests.
     #[must_use]
@@ -108,8 +122,19 @@ impl Layout {
             Self::MedmnistNpz => "medmnist-npz",
             Self::ImageFolder => "image-folder",
             Self::Generator => "generator",
+            Self::ImageMasks => "image-masks",
+            Self::NiftiMasks => "nifti-masks",
         }
     }
+}
+
+/// What the numbers of a mask stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MaskValues {
+    /// For each class the number that stands for it, background first: `[0, 255]` in many a black and white mask.
+    Classes(Vec<u16>),
+    /// 0 is background, every other number one object of the second class.
+    Instances,
 }
 
 /// The files of a data set.

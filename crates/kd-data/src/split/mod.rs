@@ -8,14 +8,14 @@ mod draw;
 mod source;
 mod table;
 
-use kd_image::{Split, SubjectId, Target};
+use kd_image::{SampleId, Split, SubjectId, Target};
 
 pub use draw::{label_subset, subject_folds, subject_split};
 pub use source::SplitSource;
 pub use table::{SplitRow, SplitTable};
 
-use crate::decode::RawDataset;
-use crate::manifest::SplitPolicy;
+use crate::decode::{MaskedDataset, RawDataset};
+use crate::manifest::{Manifest, SplitPolicy};
 use crate::store::StoreError;
 
 /// Why a split could not be made or read.
@@ -69,17 +69,35 @@ pub enum SplitError {
 /// [`SplitError::NoOfficial`] when the publisher's split is asked for and there is none, [`SplitError::TooFew`] below
 /// three subjects.
 pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
-    let records = set.records();
-    let mut facts = vec![
-        ("dataset".to_owned(), set.manifest().name.to_string()),
-        ("content".to_owned(), set.manifest().content_hash()),
-    ];
+    let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &r.target)).collect();
+    table_of(set.manifest(), &rows, policy)
+}
+
+/// The split of a data set with masks under a policy, one row a case in the order of its records.
+///
+/// # Policy
+/// As [`split_of`], but nothing is stratified: which classes a mask holds is not known before it is read.
+///
+/// # Errors
+/// As [`split_of`].
+pub fn split_of_masked<const D: usize>(set: &MaskedDataset<D>, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
+    let one_for_all = Target::Labels(Vec::new());
+    let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
+    table_of(set.manifest(), &rows, policy)
+}
+
+/// Sample, subject, the publisher's split, and the answer that is kept in proportion.
+type Row<'a> = (&'a SampleId, &'a SubjectId, Option<Split>, &'a Target);
+
+fn table_of(manifest: &Manifest, rows: &[Row<'_>], policy: SplitPolicy) -> Result<SplitTable, SplitError> {
+    let mut facts =
+        vec![("dataset".to_owned(), manifest.name.to_string()), ("content".to_owned(), manifest.content_hash())];
     let splits: Vec<Split> = match policy {
         SplitPolicy::Official => {
             facts.push(("policy".into(), "official".into()));
-            let found = records
-                .iter()
-                .map(|record| record.split.ok_or_else(|| SplitError::NoOfficial { sample: record.sample.to_string() }));
+            let found = rows.iter().map(|(sample, _, split, _)| {
+                split.ok_or_else(|| SplitError::NoOfficial { sample: sample.to_string() })
+            });
             found.collect::<Result<_, _>>()?
         }
         SplitPolicy::BySubject { seed, shares } => {
@@ -87,13 +105,14 @@ pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, Spl
             facts.push(("policy".into(), "by-subject".into()));
             facts.push(("seed".into(), seed.to_string()));
             facts.push(("shares".into(), format!("{train} {val} {test}")));
-            let samples: Vec<(&SubjectId, &Target)> = records.iter().map(|r| (&r.subject, &r.target)).collect();
+            let samples: Vec<(&SubjectId, &Target)> =
+                rows.iter().map(|(_, subject, _, target)| (*subject, *target)).collect();
             subject_split(&samples, shares, seed)?
         }
     };
-    let rows = records.iter().zip(splits).map(|(record, split)| SplitRow {
-        sample: record.sample.clone(),
-        subject: record.subject.clone(),
+    let rows = rows.iter().zip(splits).map(|((sample, subject, _, _), split)| SplitRow {
+        sample: (*sample).clone(),
+        subject: (*subject).clone(),
         split,
     });
     Ok(SplitTable::new(facts, rows.collect()))
