@@ -29,4 +29,4 @@ pub use seed::{Purpose, stream};
 pub use state::{State, StateError, Values};
 pub use task::{Batch, Task, TaskError};
 pub use teacher::{CachedTeacher, EnsembleTeacher, LiveTeacher, Teacher, TeacherError};
-pub use temperature::{Temperature, TemperatureError};
+pub use temperature::{Temperature, TemperatureError, TemperatureSchedule};

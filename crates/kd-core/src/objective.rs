@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::Task;
-use crate::loss::{DistillLoss, LossError};
+use crate::loss::{Beside, DistillLoss, LossError};
 
 /// Why an objective was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -95,10 +95,15 @@ impl<const O: usize> Term<O> {
         raw: Tensor<O>,
         target: &T::Target,
         teacher: Option<&Tensor<O>>,
+        epoch: usize,
     ) -> Tensor<1> {
         match (&self.kind, teacher) {
             (TermKind::Task { smoothing }, _) => task.loss(raw, target, *smoothing),
-            (TermKind::Distill(loss), Some(teacher)) => loss.forward(raw, teacher.clone(), task.mask(target)),
+            (TermKind::Distill(loss), Some(teacher)) => {
+                let labels = if loss.needs_labels() { task.class_labels(target) } else { None };
+                let beside = Beside::new(teacher.clone()).with_mask(task.mask(target)).with_labels(labels);
+                loss.evaluate(raw, beside.at_epoch(epoch))
+            }
             (TermKind::Distill(_), None) => unreachable!("the trainer asks for a teacher when a term needs one"),
         }
     }
@@ -186,7 +191,7 @@ impl<const O: usize> Objective<O> {
         epoch: usize,
     ) -> Parts {
         let values: Vec<Tensor<1>> =
-            self.terms.iter().map(|term| term.value(task, raw.clone(), target, teacher)).collect();
+            self.terms.iter().map(|term| term.value(task, raw.clone(), target, teacher, epoch)).collect();
         let total = self
             .terms
             .iter()
@@ -214,7 +219,7 @@ impl<const O: usize> Objective<O> {
             .iter()
             .map(|term| {
                 let leaf = Tensor::from_inner(raw.clone().inner()).require_grad();
-                let value = term.value(task, leaf.clone(), target, teacher);
+                let value = term.value(task, leaf.clone(), target, teacher, epoch);
                 let weighted = value.mul_scalar(term.weight * term.ramp.factor(epoch));
                 // A loss that ignores the student is a constant: nothing to differentiate, and nothing learned.
                 if !weighted.is_tracked() {

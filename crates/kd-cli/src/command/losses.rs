@@ -48,12 +48,13 @@ fn table() -> String {
     let header: Vec<&str> = ["loss"]
         .into_iter()
         .chain(HEADS.iter().map(|head| head.name()))
-        .chain(["pooled", "dense", "parameters"])
+        .chain(["pooled", "dense", "labels", "parameters"])
         .collect();
     let row = |entry: &LossEntry| {
         let parameters = entry.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
         let outputs = [Answers::Pooled, Answers::Dense].map(|o| if entry.fits_output(o).is_ok() { "yes" } else { "–" });
         let cells = [entry.name].into_iter().chain(HEADS.map(|head| fits(entry, head))).chain(outputs);
+        let cells = cells.chain([if entry.labels { "yes" } else { "–" }]);
         cells.map(str::to_owned).chain([parameters]).collect::<Vec<String>>()
     };
     columns(&header, &CATALOG.iter().map(row).collect::<Vec<_>>())
@@ -63,6 +64,7 @@ fn default_of(range: Range) -> Option<Value> {
     match range {
         Range::Number { default, .. } => default.map(Value::from),
         Range::Flag { default } => default.map(Value::from),
+        Range::Choice { default, .. } => default.map(Value::from),
     }
 }
 
@@ -86,6 +88,7 @@ fn page(entry: &LossEntry) -> String {
         };
         text += &format!("  {:<18} {verdict}\n", output.name());
     }
+    text += &format!("labels               {}\n", if entry.labels { "needed" } else { "not needed" });
     text += "parameters";
     for parameter in entry.parameters {
         let default = default_of(parameter.range).map_or("required".to_owned(), |value| format!("default {value}"));
@@ -126,6 +129,7 @@ fn document(entry: &LossEntry) -> Value {
         "formula": entry.formula,
         "divisor": entry.divisor,
         "source": entry.source,
+        "labels": entry.labels,
         "pooled": entry.pooled,
         "dense": entry.dense,
         "heads": heads,

@@ -58,6 +58,36 @@ pub enum LossError {
         /// Length of the class axis.
         found: usize,
     },
+    /// A loss over the classes beside the target, of which there are too few.
+    #[error(
+        "{loss} needs at least 3 classes on axis 1, found {found}\nhint: use hinton for two classes, bernoulli for one channel"
+    )]
+    FewerThanThree {
+        /// Name of the loss.
+        loss: &'static str,
+        /// Length of the class axis.
+        found: usize,
+    },
+    /// A loss that compares with hard labels, evaluated without them.
+    #[error(
+        "{loss} needs a label per sample or pixel, found none\nhint: choose a loss that needs only the teacher (kd losses)"
+    )]
+    NoLabels {
+        /// Name of the loss.
+        loss: &'static str,
+    },
+    /// A number outside of what it can be.
+    #[error("{what} of {loss} must be {expected}, found {found}")]
+    Number {
+        /// Name of the loss.
+        loss: &'static str,
+        /// Which number.
+        what: &'static str,
+        /// What is accepted.
+        expected: &'static str,
+        /// The number that was refused.
+        found: f64,
+    },
     /// Weights that are not one finite, non-negative number per class.
     #[error("{what} must be finite numbers of at least 0, not all 0, {expected}, found {found:?}")]
     Weights {
@@ -119,10 +149,12 @@ pub enum LossError {
         found: String,
     },
     /// A temperature out of range.
-    #[error("parameter `temperature` of loss `{loss}`: {source}")]
+    #[error("parameter `{name}` of loss `{loss}`: {source}")]
     Temperature {
         /// Name of the loss.
         loss: &'static str,
+        /// Name of the parameter.
+        name: &'static str,
         /// What is wrong with it.
         source: TemperatureError,
     },

@@ -1,8 +1,12 @@
 //! The losses from outside: oracles, derivatives, invariants, the catalog, task losses. One binary, linked once.
 
 mod catalog;
+mod golden;
 mod gradients;
+mod identities;
 mod invariants;
 mod oracle;
+mod properties;
+mod subjects;
 mod task;
 mod tensors;
