@@ -49,7 +49,7 @@ def result(student, f):
     value = f(s)
     (grad,) = torch.autograd.grad(value, s)
     assert torch.isfinite(value) and torch.isfinite(grad).all()
-    return {"value": float(f"{float(value):.12g}"), "grad": numbers(grad)}
+    return {"value": float(f"{float(value.detach()):.12g}"), "grad": numbers(grad)}
 
 
 def copies(t, weight):

@@ -12,6 +12,7 @@
 //! checks that it fits the head. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
 
 mod adaptive;
+mod axes;
 mod bernoulli;
 
 mod binary_cross_entropy;
@@ -22,10 +23,13 @@ mod channel_wise;
 mod compared;
 mod correlation;
 mod cross_entropy;
+mod curriculum;
 mod dist;
 mod dkd;
 mod error;
+pub mod feature;
 mod hinton;
+pub mod image;
 mod logit_mse;
 mod multi_level;
 mod nkd;
@@ -47,6 +51,7 @@ pub use catalog::{CATALOG, LossEntry, Output, ParameterEntry, Range, Refusal, fi
 pub use channel_wise::ChannelWiseKd;
 pub use compared::Beside;
 pub use cross_entropy::CrossEntropy;
+pub use curriculum::CurriculumTemperature;
 pub use dist::Dist;
 pub use dkd::Dkd;
 pub use error::LossError;

@@ -2,9 +2,10 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kd_core::Head;
+use kd_core::loss::feature::{FeatureLoss, FitNetHint, HierarchicalContext, PearsonFeatures, Projection};
 use kd_core::loss::{
-    AdaptiveHinton, Beside, Certainty, ChannelWiseKd, Dist, DistillLoss, Dkd, HintonKd, LossError, MultiLevel,
-    Standardized, VirtualTeacher, standardize,
+    AdaptiveHinton, Beside, Certainty, ChannelWiseKd, CurriculumTemperature, Dist, DistillLoss, Dkd, HintonKd,
+    LossError, MultiLevel, Standardized, VirtualTeacher, standardize,
 };
 use proptest::prelude::*;
 
@@ -139,4 +140,93 @@ fn a_student_that_is_the_teacher_but_for_location_and_scale_has_nothing_to_learn
     let (value, gradient) = distill(&loss, &student, &teacher, None);
     assert_near(value, 0.0, 1e-12, 0.0, "value");
     assert_all_near(&gradient, &[0.0; 6], 1e-12, 0.0, "gradient");
+}
+
+#[test]
+fn pkd_is_half_the_mean_squared_distance_of_standardised_features() {
+    let wave = |step: f64| -> Vec<f64> { (0..24).map(|i| 2.0 * (step * f64::from(i)).sin()).collect() };
+    let (student, teacher) = (wave(1.7), wave(2.3));
+    // [2, 3, 2, 2]: channel c of image n holds positions (3n + c)·4 to (3n + c)·4 + 3.
+    let channel = |v: &[f64], c: usize| -> Vec<f64> { [&v[4 * c..4 * c + 4], &v[12 + 4 * c..16 + 4 * c]].concat() };
+    let standard = |v: Vec<f64>| -> Vec<f64> {
+        let mean = v.iter().sum::<f64>() / 8.0;
+        let deviation = (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 8.0).sqrt();
+        v.iter().map(|x| (x - mean) / deviation).collect()
+    };
+    let by_hand: f64 = (0..3)
+        .map(|c| {
+            let (s, t) = (standard(channel(&student, c)), standard(channel(&teacher, c)));
+            0.5 * s.iter().zip(&t).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / 8.0
+        })
+        .sum::<f64>()
+        / 3.0;
+    let map = |v: &[f64]| tensor::<4>(v, [2, 3, 2, 2], DType::F64);
+    assert_near(scalar(PearsonFeatures.forward(map(&student), map(&teacher), None)), by_hand, 1e-12, 0.0, "1 − ρ");
+}
+
+#[test]
+fn review_weights_sum_to_one_and_seven_eighths() {
+    let sum = |shortest| HierarchicalContext::weights(shortest).iter().map(|(_, weight)| weight).sum::<f64>();
+    assert_eq!([16, 5, 4, 2, 1].map(sum), [1.875, 1.875, 1.75, 1.5, 1.0]);
+}
+
+#[test]
+fn a_learned_temperature_starts_at_15_62_and_climbs_against_the_loss() {
+    let curriculum = CurriculumTemperature::new(&Device::flex().autodiff());
+    assert_near(curriculum.temperature(), 1.0 + 20.0 / (1.0 + (-1f64).exp()), 1e-6, 0.0, "τ₀");
+    assert_near(curriculum.temperature(), 15.62, 5e-3, 0.0, "τ₀, rounded");
+    let (student, teacher) = (matrix(&[0.5, -1.0, 2.0], 3), matrix(&[2.0, 1.0, -3.0], 3));
+    let theta = |module: &CurriculumTemperature| {
+        let mut found = None;
+        struct Find<'a>(&'a mut Option<Tensor<1>>);
+        impl burn::module::ModuleVisitor for Find<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+                *self.0 = Some(param.val().reshape([1]));
+            }
+        }
+        burn::module::Module::visit(module, &mut Find(&mut found));
+        found.expect("one parameter")
+    };
+    assert_near(scalar(theta(&curriculum)), 1.0, 0.0, 0.0, "θ₀");
+
+    // The value is Hinton's at that temperature; the student's gradient too; θ's has its sign turned and λ as factor.
+    let at = |reversal: f64| {
+        let leaf = student.clone().autodiff().require_grad();
+        let loss = curriculum.forward(leaf.clone(), Beside::new(teacher.clone()), reversal);
+        let gradients = loss.backward();
+        let mut of_theta = None;
+        struct Gradient<'a>(&'a mut Option<f64>, &'a burn::tensor::Gradients);
+        impl burn::module::ModuleVisitor for Gradient<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+                *self.0 = param.val().grad(self.1).map(|gradient| numbers(gradient)[0]);
+            }
+        }
+        burn::module::Module::visit(&curriculum, &mut Gradient(&mut of_theta, &gradients));
+        (scalar(loss), numbers(leaf.grad(&gradients).unwrap()), of_theta.expect("θ has a gradient"))
+    };
+    let hinton = |t: f64| distill(&HintonKd::new(tau(t)), &student, &teacher, None);
+    let start = curriculum.temperature();
+    let (value, gradient, forward_theta) = at(1.0);
+    assert_near(value, hinton(start).0, 1e-6, 1e-6, "value");
+    assert_all_near(&gradient, &hinton(start).1, 1e-6, 1e-6, "student");
+    // θ is f32, so the chain rule below holds to its digits: dτ/dθ = 20·σ(1)·(1 − σ(1)).
+    let slope = (hinton(start + 1e-4).0 - hinton(start - 1e-4).0) / 2e-4;
+    let sigma = 1.0 / (1.0 + (-1f64).exp());
+    let uphill = slope * 20.0 * sigma * (1.0 - sigma);
+    assert_near(forward_theta, -uphill, 1e-6, 1e-4, "reversed");
+    assert_near(at(0.5).2, -0.5 * uphill, 1e-6, 1e-4, "half reversed");
+    assert!(at(0.0).2.abs() < 1e-12, "no reversal, no movement");
+    let ramp = [0, 5, 10, 50].map(|epoch| CurriculumTemperature::reversal(epoch, 10));
+    assert_all_near(&ramp, &[0.0, 0.5, 1.0, 1.0], 1e-12, 0.0, "λ");
+}
+
+#[test]
+fn adaptors_bring_a_student_to_the_teachers_channels_and_get_gradients() {
+    let device = Device::flex().autodiff();
+    let projection = kd_core::initialize(Projection::new(2, 5, &device), 3);
+    let student = Tensor::<4>::ones([2, 2, 3, 3], &device);
+    let teacher = Tensor::<4>::ones([2, 5, 3, 3], &Device::flex());
+    let loss = FitNetHint.forward(projection.forward(student), teacher, None);
+    let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &projection);
+    assert_eq!(gradients.len(), 2, "weight and bias");
 }

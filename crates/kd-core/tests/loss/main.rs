@@ -1,7 +1,9 @@
 //! The losses from outside: oracles, derivatives, invariants, the catalog, task losses. One binary, linked once.
 
 mod catalog;
+mod feature_subjects;
 mod golden;
+mod golden_features;
 mod gradients;
 mod identities;
 mod invariants;
