@@ -50,6 +50,14 @@ pub enum LossError {
         /// Shape of the labels that was found.
         found: Vec<usize>,
     },
+    /// A grid that is finer than the map, or of other axes.
+    #[error("a map {found:?} cannot be brought to the grid {grid:?}: expected as many spatial axes, none finer")]
+    Grid {
+        /// Shape of the mask or the labels.
+        found: Vec<usize>,
+        /// The grid that was asked for.
+        grid: Vec<usize>,
+    },
     /// A loss over a softmax of one class, which is constant.
     #[error("{loss} needs at least 2 classes on axis 1, found {found}\nhint: use bernoulli for one channel")]
     TooFewClasses {

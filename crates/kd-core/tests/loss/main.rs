@@ -3,6 +3,7 @@
 mod catalog;
 mod feature_subjects;
 mod golden;
+mod golden_adaptors;
 mod golden_features;
 mod gradients;
 mod identities;

@@ -6,7 +6,10 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor, TensorData, activation::relu};
+use kd_image::SampleId;
+
+use crate::seed::{Purpose, stream, unit};
 
 /// A linear map over channels at every position: a 1×1 convolution in any number of dimensions.
 ///
@@ -82,4 +85,41 @@ impl MaskedGeneration {
         let aligned = self.align.forward(student);
         self.second.forward(relu(self.first.forward(aligned * kept)))
     }
+}
+
+/// Draws which positions of a map a student keeps before it must generate the rest, `[batch, 1, height, width]`.
+///
+/// Each position is taken away (0) with probability `masked`, and kept (1) otherwise.
+///
+/// # Policy
+/// The stream is keyed by seed, epoch and sample, so the draw depends neither on the batch nor on what was drawn before.
+/// `masked` is clamped to 0 to 1; published are 0.75 for segmentation and 0.65 for detection.
+///
+/// # Example
+/// ```
+/// use burn::tensor::Device;
+/// use kd_core::loss::feature::kept_positions;
+/// use kd_image::SampleId;
+///
+/// let ids = [SampleId::new("a")?, SampleId::new("b")?];
+/// let kept = |masked| kept_positions(&ids, [4, 6], masked, 7, 0, &Device::flex()).sum().into_scalar::<f32>();
+/// assert_eq!((kept(0.0), kept(1.0)), (48.0, 0.0));
+/// # Ok::<(), kd_image::IdError>(())
+/// ```
+#[must_use]
+pub fn kept_positions(
+    ids: &[SampleId],
+    [height, width]: [usize; 2],
+    masked: f64,
+    seed: u64,
+    epoch: usize,
+    device: &Device,
+) -> Tensor<4> {
+    let masked = masked.clamp(0.0, 1.0);
+    let draw = |id: &SampleId| {
+        let mut rng = stream(seed, Purpose::Mask, epoch as u64, id.as_str());
+        (0..height * width).map(move |_| f32::from(u8::from(unit(&mut rng) >= masked))).collect::<Vec<_>>()
+    };
+    let values: Vec<f32> = ids.iter().flat_map(draw).collect();
+    Tensor::from_data(TensorData::new(values, [ids.len(), 1, height, width]), device)
 }
