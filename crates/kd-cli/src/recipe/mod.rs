@@ -85,6 +85,9 @@ pub(crate) struct TeacherTable {
     /// `require` takes the head of the file too, `replace` draws a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weights_head: Option<String>,
+    /// Whether students see its logits divided by a temperature that is fitted on the validation split.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) calibrate: bool,
     pub(crate) train: TrainTable,
 }
 

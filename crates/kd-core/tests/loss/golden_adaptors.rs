@@ -139,9 +139,8 @@ fn a_grid_that_does_not_fit_is_refused_and_a_mask_for_whole_images_stays() {
 #[test]
 fn what_a_student_must_fill_in_depends_on_sample_epoch_and_seed_alone() {
     let ids = ["a", "b"].map(|name| SampleId::new(name).unwrap());
-    let draw = |ids: &[SampleId], seed, epoch| {
-        numbers(kept_positions(ids, [30, 40], 0.75, seed, epoch, &Device::flex()))
-    };
+    let draw =
+        |ids: &[SampleId], seed, epoch| numbers(kept_positions(ids, [30, 40], 0.75, seed, epoch, &Device::flex()));
     let both = draw(&ids, 5, 2);
     assert_eq!(both[1200..], draw(&ids[1..], 5, 2)[..], "not on the batch");
     assert_ne!(both, draw(&ids, 6, 2));
