@@ -34,7 +34,7 @@ pub(crate) fn run(args: LossesArgs, _root: &kd_data::Root, out: &Output) -> Resu
         }
         None => {
             out.data(table());
-            out.note("\n`kd losses NAME` tells formula, parameters and source");
+            out.note("\n`kd losses NAME` tells formula, parameters and source, and why a cell says no");
         }
     }
     Ok(true)
@@ -45,16 +45,16 @@ fn fits(entry: &LossEntry, head: Head) -> &'static str {
 }
 
 fn table() -> String {
-    let header: Vec<&str> = ["loss"]
+    let header: Vec<&str> = ["loss", "on"]
         .into_iter()
         .chain(HEADS.iter().map(|head| head.name()))
-        .chain(["pooled", "dense", "labels", "parameters"])
+        .chain(["pooled", "dense", "labels", "recipes", "parameters"])
         .collect();
     let row = |entry: &LossEntry| {
         let parameters = entry.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
         let outputs = [Answers::Pooled, Answers::Dense].map(|o| if entry.fits_output(o).is_ok() { "yes" } else { "–" });
-        let cells = [entry.name].into_iter().chain(HEADS.map(|head| fits(entry, head))).chain(outputs);
-        let cells = cells.chain([if entry.labels { "yes" } else { "–" }]);
+        let cells = [entry.name, entry.on.name()].into_iter().chain(HEADS.map(|head| fits(entry, head))).chain(outputs);
+        let cells = cells.chain([entry.labels, entry.not_in_recipes.is_none()].map(|is| if is { "yes" } else { "–" }));
         cells.map(str::to_owned).chain([parameters]).collect::<Vec<String>>()
     };
     columns(&header, &CATALOG.iter().map(row).collect::<Vec<_>>())
@@ -89,6 +89,9 @@ fn page(entry: &LossEntry) -> String {
         text += &format!("  {:<18} {verdict}\n", output.name());
     }
     text += &format!("labels               {}\n", if entry.labels { "needed" } else { "not needed" });
+    if let Some(refusal) = entry.not_in_recipes {
+        text += &format!("recipes              not yet: {}; {}\n", refusal.reason, refusal.instead);
+    }
     text += "parameters";
     for parameter in entry.parameters {
         let default = default_of(parameter.range).map_or("required".to_owned(), |value| format!("default {value}"));
@@ -125,6 +128,8 @@ fn document(entry: &LossEntry) -> Value {
         .collect();
     json!({
         "name": entry.name,
+        "on": entry.on.name(),
+        "recipes": entry.not_in_recipes.is_none(),
         "doc": entry.doc,
         "formula": entry.formula,
         "divisor": entry.divisor,

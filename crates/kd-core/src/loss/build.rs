@@ -77,7 +77,8 @@ impl Parameters {
 ///
 /// # Errors
 /// [`LossError`]: a name that is not in the catalog, a parameter that the loss does not have or that is missing or of
-/// the wrong kind, a temperature out of range, a head or a kind of output on which the loss means nothing.
+/// the wrong kind, a temperature out of range, a head or a kind of output on which the loss means nothing, or a loss that
+/// recipes cannot name yet.
 ///
 /// # Example
 /// ```
@@ -100,6 +101,9 @@ pub fn build<const D: usize>(
     entry.fits_head(head).map_err(|refusal| refused(entry, format!("a {} head", head.name()), refusal))?;
     let output = Output::of_rank(D);
     entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
+    if let Some(refusal) = entry.not_in_recipes {
+        return Err(refused(entry, "a recipe's term".into(), refusal));
+    }
     let mut loss = given.bare::<D>(head)?;
     if given.has("standardize") && given.flag("standardize")? {
         if !matches!(head, Head::Softmax { .. }) {

@@ -3,20 +3,65 @@
 //! A row says on which heads a loss means something. Every framework that was read lets a one-channel network train
 //! against a softmax loss that is 0 for any student; here that cell is a refusal with a reason.
 
+mod features;
 mod fits;
+mod images;
 mod rows;
 
 pub(super) use fits::{LABELS_REFUSAL, STANDARDIZE_REFUSAL};
-pub use rows::CATALOG;
 
+use self::{features::FEATURES, images::IMAGES, rows::LOGITS};
 use super::LossError;
 use crate::head::Head;
+
+/// Every distillation loss, in the order in which help lists them: on logits, on features, between images.
+pub static CATALOG: &[LossEntry] = &joined();
+
+const fn joined() -> [LossEntry; LOGITS.len() + FEATURES.len() + IMAGES.len()] {
+    let mut all = [LOGITS[0]; LOGITS.len() + FEATURES.len() + IMAGES.len()];
+    let (mut at, parts) = (0, [LOGITS, FEATURES, IMAGES]);
+    let mut part = 0;
+    while part < parts.len() {
+        let mut row = 0;
+        while row < parts[part].len() {
+            all[at] = parts[part][row];
+            (at, row) = (at + 1, row + 1);
+        }
+        part += 1;
+    }
+    all
+}
+
+/// What a loss compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Raw answers of a classifier, pooled or dense.
+    Logits,
+    /// Features at a pair of taps.
+    Features,
+    /// Images: restored, true, a teacher's.
+    Images,
+}
+
+impl On {
+    /// The name that tables use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logits => "logits",
+            Self::Features => "features",
+            Self::Images => "images",
+        }
+    }
+}
 
 /// One row: everything a person or a recipe check has to know about a loss.
 #[derive(Debug, Clone, Copy)]
 pub struct LossEntry {
     /// The name used in recipes.
     pub name: &'static str,
+    /// What it compares.
+    pub on: On,
     /// One sentence.
     pub doc: &'static str,
     /// What is computed for one position, before the mean.
@@ -27,12 +72,14 @@ pub struct LossEntry {
     pub parameters: &'static [ParameterEntry],
     /// Whether it compares with hard labels as well.
     pub labels: bool,
-    /// Whether it takes `[batch, class]`.
+    /// Whether it takes `[batch, class]` (or `[batch, channel]`).
     pub pooled: bool,
     /// Whether it takes `[batch, class, …spatial]`.
     pub dense: bool,
     /// Author, year, identifier, place.
     pub source: &'static str,
+    /// Why a recipe cannot name it, though the function is there.
+    pub not_in_recipes: Option<Refusal>,
     fits: fn(Head) -> Result<(), Refusal>,
 }
 

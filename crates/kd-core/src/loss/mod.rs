@@ -47,7 +47,7 @@ pub use bernoulli::BernoulliKd;
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
 pub use boundary::BoundaryKd;
 pub use build::{Parameters, Value, build};
-pub use catalog::{CATALOG, LossEntry, Output, ParameterEntry, Range, Refusal, find};
+pub use catalog::{CATALOG, LossEntry, On, Output, ParameterEntry, Range, Refusal, find};
 pub use channel_wise::ChannelWiseKd;
 pub use compared::Beside;
 pub use cross_entropy::CrossEntropy;

@@ -2,7 +2,7 @@
 
 use kd_core::{
     Head,
-    loss::{CATALOG, DistillLoss, LossError, Output, Parameters, Range, build},
+    loss::{CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build},
 };
 
 const HEADS: [Head; 5] = [
@@ -13,8 +13,9 @@ const HEADS: [Head; 5] = [
     Head::Ordinal { classes: 4 },
 ];
 
-/// One character per head of [`HEADS`]: `+` fits, `-` is refused; then `p` for pooled output, `d` for dense.
-const TABLE: [(&str, &str, &str); 13] = [
+/// One character per head of [`HEADS`]: `+` fits, `-` is refused; then `p` for pooled output, `d` for dense, and `x`
+/// where a recipe cannot name the loss.
+const TABLE: [(&str, &str, &str); 34] = [
     ("hinton", "-++--", "pd"),
     ("soft-cross-entropy", "-++--", "pd"),
     ("bernoulli", "+--++", "pd"),
@@ -28,6 +29,27 @@ const TABLE: [(&str, &str, &str); 13] = [
     ("boundary", "+++--", "d"),
     ("adaptive-hinton", "-++--", "pd"),
     ("scheduled-hinton", "-++--", "pd"),
+    ("curriculum", "-++--", "pdx"),
+    ("hint", "+++++", "pdx"),
+    ("mgd", "+++++", "pdx"),
+    ("attention-transfer", "+++++", "dx"),
+    ("similarity-preserving", "+++++", "pdx"),
+    ("relation-distance", "+++++", "pdx"),
+    ("relation-angle", "+++++", "pdx"),
+    ("pkd", "+++++", "pdx"),
+    ("hierarchical-context", "+++++", "pdx"),
+    ("vid", "+++++", "pdx"),
+    ("in-batch-contrast", "+++++", "pdx"),
+    ("pair-affinity", "+++++", "dx"),
+    ("ifvd", "+++++", "dx"),
+    ("region-affinity", "+++++", "dx"),
+    ("cross-image", "+++++", "dx"),
+    ("l1", "-----", "dx"),
+    ("charbonnier", "-----", "dx"),
+    ("response", "-----", "dx"),
+    ("gradient", "-----", "dx"),
+    ("frequency", "-----", "dx"),
+    ("ssim", "-----", "dx"),
 ];
 
 /// Parameters that fit every head on which the loss fits.
@@ -44,6 +66,14 @@ fn valid(name: &str) -> Parameters {
         "boundary" => tau.with("radius", 2.0).with("factor", 4.0),
         "adaptive-hinton" => empty.with("lowest", 2.0).with("highest", 6.0).with("certainty", "entropy"),
         "scheduled-hinton" => empty.with("start", 8.0).with("end", 2.0).with("epochs", 10.0).with("shape", "linear"),
+        "attention-transfer" => empty.with("power", "2"),
+        "in-batch-contrast" => tau,
+        "pair-affinity" => empty.with("norm", "squared").with("per_axis", 8.0),
+        "cross-image" => tau.with("per_axis", 8.0),
+        "charbonnier" => empty.with("epsilon", 0.001),
+        "response" => empty.with("alpha", 0.5),
+        "ssim" => empty.with("range", 1.0).with("window", 11.0).with("sigma", 1.5),
+        name if CATALOG.iter().any(|entry| entry.name == name && entry.parameters.is_empty()) => empty,
         _ => tau,
     }
 }
@@ -75,7 +105,7 @@ fn every_cell_of_loss_head_and_output_is_as_the_table_says() {
             assert_eq!(entry.fits_head(head).is_ok(), cell == '+', "{name} on {}", head.name());
             for rank in 2..=5 {
                 let what = format!("{name} on {} rank {rank}", head.name());
-                let fits = cell == '+' && outputs.contains(if rank == 2 { 'p' } else { 'd' });
+                let fits = cell == '+' && outputs.contains(if rank == 2 { 'p' } else { 'd' }) && !outputs.contains('x');
                 match name_built(name, head, rank) {
                     Ok(loss) => assert!(fits && loss == name, "{what}"),
                     Err(LossError::Refused { loss, refusal, .. }) => {
@@ -94,6 +124,11 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
     for entry in CATALOG {
         for text in [entry.doc, entry.formula, entry.divisor, entry.source] {
             assert!(text.len() > 5, "{}", entry.name);
+        }
+        assert_eq!(valid(entry.name).0.len(), entry.parameters.iter().filter(|p| p.range.is_required()).count());
+        if let Some(refusal) = entry.not_in_recipes {
+            assert!(refusal.reason.len() > 20 && refusal.instead.starts_with("use "), "{}", entry.name);
+            continue;
         }
         let head = HEADS.into_iter().find(|head| entry.fits_head(*head).is_ok()).unwrap();
         for parameter in entry.parameters {
@@ -116,7 +151,7 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
 
 #[test]
 fn whether_a_row_needs_labels_is_what_its_loss_says() {
-    for entry in CATALOG {
+    for entry in CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none()) {
         let head = HEADS.into_iter().rev().find(|head| entry.fits_head(*head).is_ok()).unwrap();
         let needs = if entry.pooled {
             build::<2>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
@@ -124,6 +159,30 @@ fn whether_a_row_needs_labels_is_what_its_loss_says() {
             build::<4>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
         };
         assert_eq!(needs, entry.labels, "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_loss_that_recipes_cannot_name_yet_says_why() {
+    let text = refusal::<2>("pkd", &Parameters::new(), HEADS[2]).to_string();
+    assert_eq!(
+        text,
+        "loss `pkd` does not fit a recipe's term: it compares features at a pair of taps, and a recipe cannot name taps \
+         yet\nhint: use a loss on logits (`kd losses` lists them)"
+    );
+    let text = refusal::<4>("l1", &Parameters::new(), HEADS[0]).to_string();
+    assert!(text.starts_with("loss `l1` does not fit a one-channel head: its answers are logits"), "{text}");
+    for entry in CATALOG {
+        assert_eq!(entry.on != On::Logits || entry.name == "curriculum", entry.not_in_recipes.is_some());
+    }
+}
+
+#[test]
+fn the_catalog_names_features_and_their_needs_as_the_losses_do() {
+    let found: Vec<_> =
+        CATALOG.iter().filter(|entry| entry.on == On::Features).map(|e| (e.name, e.labels, e.source)).collect();
+    for (name, labels) in crate::feature_subjects::names_and_labels() {
+        assert!(found.iter().any(|row| (row.0, row.1) == (name, labels)), "{name} {labels}");
     }
 }
 

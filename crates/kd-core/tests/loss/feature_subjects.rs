@@ -50,6 +50,26 @@ fn of_angles(subject: Subject) -> Subject {
     Subject { shift: No("the origin matters to an angle between features"), scale: Yes, rotation: Yes, ..subject }
 }
 
+/// Name of every loss on features, and whether it needs labels.
+pub(crate) fn names_and_labels() -> Vec<(&'static str, bool)> {
+    let losses: Vec<Box<dyn FeatureLoss<4>>> = vec![
+        Box::new(FitNetHint),
+        Box::new(GeneratedFeatures),
+        Box::new(AttentionTransfer::squares()),
+        Box::new(SimilarityPreserving),
+        Box::new(RelationDistance),
+        Box::new(RelationAngle),
+        Box::new(PearsonFeatures),
+        Box::new(HierarchicalContext),
+        Box::new(InBatchContrast::new(tau(0.2))),
+        Box::new(PairAffinity::new(AffinityNorm::Squared, 2)),
+        Box::new(IntraClassVariation::new(3)),
+        Box::new(RegionAffinity::new(3)),
+        Box::new(CrossImage::new(tau(0.5), 3)),
+    ];
+    losses.iter().map(|loss| (loss.name(), loss.needs_labels())).collect()
+}
+
 pub(crate) fn feature_losses() -> Vec<Subject> {
     let squared = || PairAffinity::new(AffinityNorm::Squared, 2);
     vec![

@@ -42,6 +42,14 @@ pub(super) fn bernoulli_only(head: Head) -> Result<(), Refusal> {
     })
 }
 
+/// Losses between images.
+pub(super) fn no_class_head(_: Head) -> Result<(), Refusal> {
+    Err(Refusal {
+        reason: "its answers are logits, in no unit that an image has",
+        instead: "use `logit-mse`, or a loss on probabilities",
+    })
+}
+
 /// Losses over the classes beside the target.
 pub(super) fn three_classes(head: Head) -> Result<(), Refusal> {
     match head {

@@ -1,7 +1,7 @@
-//! The rows: what help prints and what recipes are checked against.
+//! The rows of the losses on logits: what help prints and what recipes are checked against.
 
 use super::{
-    LossEntry, ParameterEntry, Range,
+    LossEntry, On, ParameterEntry, Range, Refusal,
     fits::{bernoulli_only, class_labels, every_head, softmax_only, three_classes},
 };
 use crate::temperature::Temperature;
@@ -9,7 +9,7 @@ use crate::temperature::Temperature;
 const MEAN: &str = "sum over classes, mean over valid samples or pixels";
 const MEAN_TAU: &str = "sum over classes, mean over valid samples or pixels, times τ²";
 
-const fn temperature(name: &'static str, doc: &'static str) -> ParameterEntry {
+pub(super) const fn temperature(name: &'static str, doc: &'static str) -> ParameterEntry {
     ParameterEntry { name, range: Range::Number { min: Temperature::MIN, max: Temperature::MAX, default: None }, doc }
 }
 
@@ -36,10 +36,17 @@ const PIXELS: ParameterEntry = ParameterEntry {
           background and everything else the same in sum",
 };
 
-/// Every distillation loss that a recipe can name, in the order in which help lists them.
-pub static CATALOG: &[LossEntry] = &[
+/// Until the trainer trains parameters of a term beside the student's.
+const NOT_TRAINED: Refusal = Refusal {
+    reason: "its temperature is a parameter that is trained, and the trainer trains the student's only",
+    instead: "use `scheduled-hinton` or `adaptive-hinton`",
+};
+
+/// In the order in which help lists them.
+pub(super) const LOGITS: &[LossEntry] = &[
     LossEntry {
         name: "hinton",
+        on: On::Logits,
         doc: "Kullback-Leibler divergence of the student's softened softmax from the teacher's; 0 where they agree",
         formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ)",
         divisor: MEAN_TAU,
@@ -48,10 +55,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
+        not_in_recipes: None,
         fits: softmax_only,
     },
     LossEntry {
         name: "soft-cross-entropy",
+        on: On::Logits,
         doc: "cross-entropy against the teacher's softened softmax: hinton plus the teacher's entropy, equal gradient",
         formula: "−Σ_k p_t log p_s,  p = softmax(z / τ)",
         divisor: MEAN_TAU,
@@ -60,10 +69,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
+        not_in_recipes: None,
         fits: softmax_only,
     },
     LossEntry {
         name: "bernoulli",
+        on: On::Logits,
         doc: "Kullback-Leibler divergence of yes/no answers, both halves: one channel, several labels, ordered classes",
         formula: "Σ_l q log(q/p) + (1−q) log((1−q)/(1−p)),  q = σ(z_t / τ), p = σ(z_s / τ)",
         divisor: MEAN_TAU,
@@ -72,10 +83,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2, for two outcomes",
+        not_in_recipes: None,
         fits: bernoulli_only,
     },
     LossEntry {
         name: "logit-mse",
+        on: On::Logits,
         doc: "half the squared distance between logits, centered over the classes or not (not on yes/no heads)",
         formula: "½ Σ_k (z_s − z_t)²",
         divisor: MEAN,
@@ -91,10 +104,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Ba and Caruana 2014, arXiv 1312.6184, equation 1",
+        not_in_recipes: None,
         fits: every_head,
     },
     LossEntry {
         name: "dkd",
+        on: On::Logits,
         doc: "decoupled: divergence of target against the rest, and of the other classes among themselves, weighted apart",
         formula: "α TCKD + β NCKD;  KL = TCKD + (1 − p_t,y) NCKD",
         divisor: MEAN_TAU,
@@ -109,10 +124,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Zhao et al. 2022, arXiv 2203.08679, equations 5 to 7 and 10",
+        not_in_recipes: None,
         fits: three_classes,
     },
     LossEntry {
         name: "nkd",
+        on: On::Logits,
         doc: "normalised: the label's log-probability weighted by the teacher's, and cross-entropy among the other classes",
         formula: "−p_t,y log p_s,y − γ τ² Σ_{k≠y} p̂_t log p̂_s,  p̂ = softmax(z / τ) without y",
         divisor: "sum over classes, mean over valid samples or pixels; τ² on the second term only",
@@ -125,10 +142,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Yang et al. 2023, arXiv 2303.13005, equation 8",
+        not_in_recipes: None,
         fits: three_classes,
     },
     LossEntry {
         name: "dist",
+        on: On::Logits,
         doc: "one minus the correlation with the teacher: over classes per sample (inter), over samples per class (intra)",
         formula: "β (1 − ρ over classes) + γ (1 − ρ over samples or pixels),  of p = softmax(z / τ), σ(z / τ) on yes/no heads",
         divisor: "inter: mean over valid samples or pixels; intra: mean over classes; both times τ²",
@@ -146,10 +165,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Huang et al. 2022, arXiv 2205.10536, equations 8 to 10",
+        not_in_recipes: None,
         fits: every_head,
     },
     LossEntry {
         name: "multi-level",
+        on: On::Logits,
         doc: "hinton at several temperatures, and the distance of Gram matrices over samples and over classes",
         formula: "Σ_τ τ² KL + ‖P_s P_sᵀ − P_t P_tᵀ‖² / N + ‖P_sᵀ P_s − P_tᵀ P_t‖² / K,  P = softmax(z / τ)",
         divisor: "KL: mean over valid samples, times τ²; relations: valid samples N and classes K; summed over τ",
@@ -162,10 +183,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: false,
         source: "Jin, Wang, Lin 2023, CVPR, Multi-Level Logit Distillation, equations 3, 6, 8",
+        not_in_recipes: None,
         fits: softmax_only,
     },
     LossEntry {
         name: "virtual-teacher",
+        on: On::Logits,
         doc: "control: hinton against a teacher made up from the label, which knows nothing of the true teacher",
         formula: "KL to softmax(ln p_v / τ),  p_v = a at the label, (1−a)/(K−1) elsewhere",
         divisor: MEAN_TAU,
@@ -177,10 +200,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Yuan et al. 2020, arXiv 1909.11723, section 4.2",
+        not_in_recipes: None,
         fits: softmax_only,
     },
     LossEntry {
         name: "channel-wise",
+        on: On::Logits,
         doc: "divergence of the distributions over pixels, channel by channel: where a class is, not which class is there",
         formula: "Σ_i φ_t (log φ_t − log φ_s),  φ = softmax over the valid pixels of one image of z / τ",
         divisor: "mean over channels and images, times τ²",
@@ -189,10 +214,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: false,
         dense: true,
         source: "Shu et al. 2021, arXiv 2011.13256, equations 3 to 5",
+        not_in_recipes: None,
         fits: every_head,
     },
     LossEntry {
         name: "boundary",
+        on: On::Logits,
         doc: "hinton, or bernoulli on one channel, with more weight on pixels near another class",
         formula: "w KL,  w = factor within `radius` pixels of another label, 1 elsewhere",
         divisor: "sum over classes, mean over valid pixels weighted by w, times τ²",
@@ -205,10 +232,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: false,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the weights are ours",
+        not_in_recipes: None,
         fits: class_labels,
     },
     LossEntry {
         name: "adaptive-hinton",
+        on: On::Logits,
         doc: "hinton with a temperature per sample or pixel, higher where the teacher is sure",
         formula: "τ_i² KL_i,  τ_i = lowest + (highest − lowest) · certainty of the teacher",
         divisor: "sum over classes, mean over valid samples or pixels, τ_i² inside the mean",
@@ -226,10 +255,12 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the rule for τ is ours",
+        not_in_recipes: None,
         fits: softmax_only,
     },
     LossEntry {
         name: "scheduled-hinton",
+        on: On::Logits,
         doc: "hinton with a temperature that goes straight, or along a cosine, from start to end over the first epochs",
         formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ(epoch))",
         divisor: MEAN_TAU,
@@ -249,6 +280,21 @@ pub static CATALOG: &[LossEntry] = &[
         pooled: true,
         dense: true,
         source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; Jafari et al. 2021, arXiv 2104.07163, section 3",
+        not_in_recipes: None,
+        fits: softmax_only,
+    },
+    LossEntry {
+        name: "curriculum",
+        on: On::Logits,
+        doc: "CTKD: hinton with a temperature that is learned against the student, slowly at first",
+        formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ),  τ = start + range σ(θ), gradient of θ times −λ",
+        divisor: MEAN_TAU,
+        parameters: &[],
+        labels: false,
+        pooled: true,
+        dense: true,
+        source: "Li et al. 2023, arXiv 2211.16231, equations 3 to 7",
+        not_in_recipes: Some(NOT_TRAINED),
         fits: softmax_only,
     },
 ];
