@@ -46,6 +46,12 @@ pub enum Ramp {
         /// Epochs until the full weight.
         epochs: usize,
     },
+    /// Weight `exp(−5 (1 − t)²)` with `t = (epoch + 1) / epochs`, up to 1: slow first, as Laine and Aila 2017, arXiv
+    /// 1610.02242, section 3.
+    Sigmoid {
+        /// Epochs until the full weight.
+        epochs: usize,
+    },
 }
 
 impl Ramp {
@@ -54,12 +60,18 @@ impl Ramp {
     /// ```
     /// let ramp = kd_core::Ramp::Linear { epochs: 4 };
     /// assert_eq!([ramp.factor(0), ramp.factor(3), ramp.factor(9)], [0.25, 1.0, 1.0]);
+    ///
+    /// let slow = kd_core::Ramp::Sigmoid { epochs: 2 };
+    /// assert!((slow.factor(0) - (-1.25f64).exp()).abs() < 1e-12 && slow.factor(1) == 1.0);
     /// ```
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
     pub fn factor(self, epoch: usize) -> f64 {
         match self {
             Self::Linear { epochs } if epoch + 1 < epochs => (epoch + 1) as f64 / epochs as f64,
+            Self::Sigmoid { epochs } if epoch + 1 < epochs => {
+                (-5.0 * (1.0 - (epoch + 1) as f64 / epochs as f64).powi(2)).exp()
+            }
             _ => 1.0,
         }
     }

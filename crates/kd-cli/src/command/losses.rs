@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use kd_core::Head;
-use kd_core::loss::{CATALOG, LossEntry, Output as Answers, Range, find};
+use kd_core::loss::{CATALOG, LossEntry, Output as Answers, PUBLISHED, Published, Range, find};
 use serde_json::{Value, json};
 
 use crate::args::LossesArgs;
@@ -100,7 +100,28 @@ fn page(entry: &LossEntry) -> String {
     if entry.parameters.is_empty() {
         text += "\n  none";
     }
+    for (place, preset) in published(entry).enumerate() {
+        text += if place == 0 { "\npublished (`published = NAME` in a term)" } else { "" };
+        text += &format!("\n  {:<18} {}", preset.name, setting(preset));
+    }
     text
+}
+
+fn published(entry: &LossEntry) -> impl Iterator<Item = &'static Published> + use<> {
+    let loss = entry.name;
+    PUBLISHED.iter().filter(move |preset| preset.loss == loss)
+}
+
+/// A published setting in one line.
+fn setting(preset: &Published) -> String {
+    let mut parts = vec![format!("weight {}, divided by: {}", preset.weight, preset.divisor.name())];
+    let parameters = preset.parameters().0;
+    parts.extend(parameters.iter().map(|(name, value)| format!("{name} {value}")));
+    parts.extend(preset.task_weight.map(|weight| format!("task loss beside it {weight}")));
+    if preset.ramp_epochs > 0 {
+        parts.push(format!("ramp_epochs {}", preset.ramp_epochs));
+    }
+    format!("{}; {}", parts.join(", "), preset.source)
 }
 
 fn document(entry: &LossEntry) -> Value {
@@ -126,8 +147,21 @@ fn document(entry: &LossEntry) -> Value {
             })
         })
         .collect();
+    let published: Vec<Value> = published(entry)
+        .map(|preset| {
+            json!({
+                "name": preset.name,
+                "weight": preset.weight,
+                "divided_by": preset.divisor.name(),
+                "task_weight": preset.task_weight,
+                "ramp_epochs": preset.ramp_epochs,
+                "source": preset.source,
+            })
+        })
+        .collect();
     json!({
         "name": entry.name,
+        "published": published,
         "on": entry.on.name(),
         "recipes": entry.not_in_recipes.is_none(),
         "doc": entry.doc,

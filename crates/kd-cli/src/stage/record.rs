@@ -138,12 +138,12 @@ fn terms(arm: &Arm) -> Vec<Term> {
         .iter()
         .map(|term| match term.parameters.0.get("temperature") {
             _ if term.table.loss == "task" && term.smoothing > 0.0 => {
-                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.table.weight) }
+                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.weight) }
             }
-            _ if term.table.loss == "task" => task_term(term.table.weight),
+            _ if term.table.loss == "task" => task_term(term.weight),
             temperature => Term {
                 name: term.table.name().into(),
-                weight: term.table.weight,
+                weight: term.weight,
                 temperature: match temperature {
                     Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
                     _ => None,

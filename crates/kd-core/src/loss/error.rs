@@ -122,6 +122,18 @@ pub enum LossError {
         /// The nearest name, or how to list them.
         hint: String,
     },
+    /// A published setting that the loss does not have.
+    #[error("loss `{loss}` has no published setting `{name}`, expected one of {known}\nhint: {hint}")]
+    UnknownPreset {
+        /// Name of the loss.
+        loss: String,
+        /// The setting that was asked for.
+        name: String,
+        /// Every setting of the loss.
+        known: String,
+        /// The nearest name, or how to list them.
+        hint: String,
+    },
     /// A parameter that the loss does not have.
     #[error("loss `{loss}` has no parameter `{name}`, expected {known}\nhint: {hint}")]
     UnknownParameter {

@@ -14,7 +14,6 @@
 mod adaptive;
 mod axes;
 mod bernoulli;
-
 mod binary_cross_entropy;
 mod boundary;
 mod build;
@@ -35,6 +34,7 @@ mod multi_level;
 mod nkd;
 mod operands;
 mod pixel_weights;
+mod published;
 mod reduce;
 mod scheduled;
 mod soft_cross_entropy;
@@ -61,6 +61,7 @@ pub use multi_level::MultiLevel;
 pub use nkd::Nkd;
 pub use operands::check_shapes;
 pub use pixel_weights::{PixelWeights, Weighted};
+pub use published::{PUBLISHED, PaperDivisor, Published, Setting, Sizes, find_published};
 pub use reduce::mean_over_valid;
 pub use scheduled::ScheduledHinton;
 pub use soft_cross_entropy::SoftCrossEntropy;

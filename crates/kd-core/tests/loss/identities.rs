@@ -5,7 +5,8 @@ use kd_core::Head;
 use kd_core::loss::feature::{FeatureLoss, FitNetHint, HierarchicalContext, PearsonFeatures, Projection};
 use kd_core::loss::{
     AdaptiveHinton, Beside, Certainty, ChannelWiseKd, CurriculumTemperature, Dist, DistillLoss, Dkd, HintonKd,
-    LossError, MultiLevel, Standardized, VirtualTeacher, standardize,
+    LogitMse, LossError, MultiLevel, Sizes, SoftCrossEntropy, Standardized, VirtualTeacher, find_published,
+    standardize,
 };
 use proptest::prelude::*;
 
@@ -162,6 +163,32 @@ fn pkd_is_half_the_mean_squared_distance_of_standardised_features() {
         / 3.0;
     let map = |v: &[f64]| tensor::<4>(v, [2, 3, 2, 2], DType::F64);
     assert_near(scalar(PearsonFeatures.forward(map(&student), map(&teacher), None)), by_hand, 1e-12, 0.0, "1 − ρ");
+}
+
+#[test]
+fn a_published_weight_has_the_effect_here_that_it_has_in_its_code() {
+    let [n, k, h, w] = [3, 4, 2, 5];
+    let wave = |step: f64| -> Vec<f64> { (0..n * k * h * w).map(|i| 2.0 * (step * i as f64).sin()).collect() };
+    let map = |v: &[f64]| tensor::<4>(v, [n, k, h, w], DType::F64);
+    let (s, t) = (map(&wave(1.3)), map(&wave(2.1)));
+    let sizes = Sizes { samples: n, classes: k, pixels: h * w };
+    let log_softmax = |z: &Tensor<4>| burn::tensor::activation::log_softmax(z.clone(), 1);
+    let sum = |x: Tensor<4>| numbers(x).iter().sum::<f64>();
+    let cross = -sum(log_softmax(&t).exp() * log_softmax(&s));
+    let divergence = cross + sum(log_softmax(&t).exp() * log_softmax(&t));
+    let squares = sum((s.clone() - t.clone()) * (s.clone() - t.clone()));
+    let ours = |loss: &dyn DistillLoss<4>| distill(loss, &s, &t, None).0;
+    let count = |n: usize| n as f64;
+    // What each code computes, by its own divisor, beside what our term gives with the translated weight.
+    for (loss, name, term, theirs) in [
+        ("hinton", "mmrazor-imagenet", ours(&HintonKd::new(tau(1.0))), 3.0 * divergence / count(n)),
+        ("hinton", "cirkd-cityscapes", ours(&HintonKd::new(tau(1.0))), divergence / count(n * h * w)),
+        ("soft-cross-entropy", "skd-cityscapes", ours(&SoftCrossEntropy::new(tau(1.0))), 10.0 * cross / count(h * w)),
+        ("logit-mse", "kd-zoo", ours(&LogitMse::new(false)), 0.1 * squares / count(n * k * h * w)),
+    ] {
+        let here = find_published(loss, name).unwrap().weight_here(sizes) * term;
+        assert_near(here, theirs, 0.0, 1e-12, name);
+    }
 }
 
 #[test]
