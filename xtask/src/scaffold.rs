@@ -89,8 +89,9 @@ fn next_steps(kind: NewKind, name: &str) -> Vec<String> {
         NewKind::Loss => vec![
             format!("name the module and the type in crates/kd-core/src/loss/mod.rs (`mod {name};`, `pub use`)"),
             "replace formula, policy, source and example in the new file".to_owned(),
-            "add its row to crates/kd-core/src/loss/catalog.rs and its arm to build.rs beside it".to_owned(),
-            "add golden values: a case in oracles/losses/make.py, then `cargo xtask oracle --run losses`".to_owned(),
+            "add its row to crates/kd-core/src/loss/catalog/rows.rs and its arm to loss/build.rs".to_owned(),
+            "add golden values: a case in oracles/losses_logits/make.py, then `cargo xtask oracle --run losses_logits`"
+                .to_owned(),
             "cargo xtask check".to_owned(),
         ],
         NewKind::Metric => vec![

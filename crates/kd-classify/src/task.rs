@@ -216,6 +216,15 @@ impl Task<2, 4, 2> for ClassifyTask {
         None
     }
 
+    fn class_labels(&self, target: &Labels) -> Option<Tensor<2, Int>> {
+        let classes = match self.head {
+            Head::OneChannel => target.binary.clone().int(),
+            Head::TwoClassSoftmax | Head::Softmax { .. } => target.classes.clone().unsqueeze_dim(1),
+            Head::MultiLabel { .. } | Head::Ordinal { .. } => return None,
+        };
+        Some(classes.mask_fill(target.labelled.clone().equal_elem(0.0), -1))
+    }
+
     fn gather(&self, tally: &mut Tally, raw: Tensor<2>, target: &Labels) -> Result<(), TaskError> {
         let [_, found] = raw.dims();
         if found != self.head.n_outputs() {

@@ -11,6 +11,7 @@
 pub mod loss;
 pub mod train;
 
+mod calibrated;
 mod head;
 mod initialize;
 mod network;
@@ -21,6 +22,7 @@ mod task;
 mod teacher;
 mod temperature;
 
+pub use calibrated::CalibratedTeacher;
 pub use head::{Head, HeadError};
 pub use initialize::initialize;
 pub use network::Network;
@@ -29,4 +31,4 @@ pub use seed::{Purpose, stream};
 pub use state::{State, StateError, Values};
 pub use task::{Batch, Task, TaskError};
 pub use teacher::{CachedTeacher, EnsembleTeacher, LiveTeacher, Teacher, TeacherError};
-pub use temperature::{Temperature, TemperatureError};
+pub use temperature::{Temperature, TemperatureError, TemperatureSchedule};

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::Task;
-use crate::loss::{DistillLoss, LossError};
+use crate::loss::{Beside, DistillLoss, LossError};
 
 /// Why an objective was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,6 +46,12 @@ pub enum Ramp {
         /// Epochs until the full weight.
         epochs: usize,
     },
+    /// Weight `exp(−5 (1 − t)²)` with `t = (epoch + 1) / epochs`, up to 1: slow first, as Laine and Aila 2017, arXiv
+    /// 1610.02242, section 3.
+    Sigmoid {
+        /// Epochs until the full weight.
+        epochs: usize,
+    },
 }
 
 impl Ramp {
@@ -54,12 +60,18 @@ impl Ramp {
     /// ```
     /// let ramp = kd_core::Ramp::Linear { epochs: 4 };
     /// assert_eq!([ramp.factor(0), ramp.factor(3), ramp.factor(9)], [0.25, 1.0, 1.0]);
+    ///
+    /// let slow = kd_core::Ramp::Sigmoid { epochs: 2 };
+    /// assert!((slow.factor(0) - (-1.25f64).exp()).abs() < 1e-12 && slow.factor(1) == 1.0);
     /// ```
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
     pub fn factor(self, epoch: usize) -> f64 {
         match self {
             Self::Linear { epochs } if epoch + 1 < epochs => (epoch + 1) as f64 / epochs as f64,
+            Self::Sigmoid { epochs } if epoch + 1 < epochs => {
+                (-5.0 * (1.0 - (epoch + 1) as f64 / epochs as f64).powi(2)).exp()
+            }
             _ => 1.0,
         }
     }
@@ -95,10 +107,15 @@ impl<const O: usize> Term<O> {
         raw: Tensor<O>,
         target: &T::Target,
         teacher: Option<&Tensor<O>>,
+        epoch: usize,
     ) -> Tensor<1> {
         match (&self.kind, teacher) {
             (TermKind::Task { smoothing }, _) => task.loss(raw, target, *smoothing),
-            (TermKind::Distill(loss), Some(teacher)) => loss.forward(raw, teacher.clone(), task.mask(target)),
+            (TermKind::Distill(loss), Some(teacher)) => {
+                let labels = if loss.needs_labels() { task.class_labels(target) } else { None };
+                let beside = Beside::new(teacher.clone()).with_mask(task.mask(target)).with_labels(labels);
+                loss.evaluate(raw, beside.at_epoch(epoch))
+            }
             (TermKind::Distill(_), None) => unreachable!("the trainer asks for a teacher when a term needs one"),
         }
     }
@@ -186,7 +203,7 @@ impl<const O: usize> Objective<O> {
         epoch: usize,
     ) -> Parts {
         let values: Vec<Tensor<1>> =
-            self.terms.iter().map(|term| term.value(task, raw.clone(), target, teacher)).collect();
+            self.terms.iter().map(|term| term.value(task, raw.clone(), target, teacher, epoch)).collect();
         let total = self
             .terms
             .iter()
@@ -214,7 +231,7 @@ impl<const O: usize> Objective<O> {
             .iter()
             .map(|term| {
                 let leaf = Tensor::from_inner(raw.clone().inner()).require_grad();
-                let value = term.value(task, leaf.clone(), target, teacher);
+                let value = term.value(task, leaf.clone(), target, teacher, epoch);
                 let weighted = value.mul_scalar(term.weight * term.ramp.factor(epoch));
                 // A loss that ignores the student is a constant: nothing to differentiate, and nothing learned.
                 if !weighted.is_tracked() {

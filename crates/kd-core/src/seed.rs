@@ -19,6 +19,8 @@ pub enum Purpose {
     Augment,
     /// Choosing which samples keep their labels.
     LabelSubset,
+    /// Which positions a student must fill in.
+    Mask,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Order => "order",
             Self::Augment => "augment",
             Self::LabelSubset => "label-subset",
+            Self::Mask => "mask",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a task tells the trainer: how samples become tensors, what the hard-label loss is, and how answers are judged
 //! on the validation split.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use kd_image::{Sample, SampleId, SourceError};
 
 use crate::Head;
@@ -73,6 +73,12 @@ pub trait Task<const D: usize, const I: usize, const O: usize>: Send + Sync {
 
     /// Which samples or pixels distillation terms may look at; `None` means all.
     fn mask(&self, target: &Self::Target) -> Option<Tensor<O>>;
+
+    /// Hard class labels for the distillation losses that need them, `[batch, 1, …spatial]`, negative where there is
+    /// none. `None` for heads whose labels are no classes (multi-label, ordinal), and for tasks without labels.
+    fn class_labels(&self, _target: &Self::Target) -> Option<Tensor<O, Int>> {
+        None
+    }
 
     /// Adds a batch of answers to a tally.
     ///

@@ -65,6 +65,61 @@ impl Temperature {
     }
 }
 
+/// A temperature that changes from epoch to epoch.
+///
+/// # Example
+/// ```
+/// use kd_core::{Temperature, TemperatureSchedule};
+///
+/// let (start, end) = (Temperature::new(8.0)?, Temperature::new(2.0)?);
+/// let schedule = TemperatureSchedule::Linear { start, end, epochs: 4 };
+/// assert_eq!([0, 1, 3, 4, 9].map(|epoch| schedule.at(epoch).get()), [8.0, 6.0, 2.0, 2.0, 2.0]);
+/// # Ok::<(), kd_core::TemperatureError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TemperatureSchedule {
+    /// The same in every epoch.
+    Constant(Temperature),
+    /// Straight from `start` in the first epoch to `end` in epoch `epochs` (counted from 1), and `end` after it.
+    Linear {
+        /// Temperature of the first epoch.
+        start: Temperature,
+        /// Temperature of the last epoch of the change and of all later ones.
+        end: Temperature,
+        /// Epochs until `end` is reached.
+        epochs: usize,
+    },
+    /// As `Linear`, along half a cosine: slow at both ends.
+    Cosine {
+        /// Temperature of the first epoch.
+        start: Temperature,
+        /// Temperature of the last epoch of the change and of all later ones.
+        end: Temperature,
+        /// Epochs until `end` is reached.
+        epochs: usize,
+    },
+}
+
+impl TemperatureSchedule {
+    /// The temperature in an epoch, counted from 0.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
+    pub fn at(self, epoch: usize) -> Temperature {
+        let (start, end, epochs, cosine) = match self {
+            Self::Constant(temperature) => return temperature,
+            Self::Linear { start, end, epochs } => (start, end, epochs, false),
+            Self::Cosine { start, end, epochs } => (start, end, epochs, true),
+        };
+        if epoch + 1 >= epochs {
+            return end;
+        }
+        let progress = epoch as f64 / (epochs - 1) as f64;
+        let progress = if cosine { 0.5 - 0.5 * (std::f64::consts::PI * progress).cos() } else { progress };
+        // Between two temperatures in range, so in range itself.
+        Temperature(start.0 + (end.0 - start.0) * progress)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

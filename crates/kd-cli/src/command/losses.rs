@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use kd_core::Head;
-use kd_core::loss::{CATALOG, LossEntry, Output as Answers, Range, find};
+use kd_core::loss::{CATALOG, LossEntry, Output as Answers, PUBLISHED, Published, Range, find};
 use serde_json::{Value, json};
 
 use crate::args::LossesArgs;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: LossesArgs, _root: &kd_data::Root, out: &Output) -> Resu
         }
         None => {
             out.data(table());
-            out.note("\n`kd losses NAME` tells formula, parameters and source");
+            out.note("\n`kd losses NAME` tells formula, parameters and source, and why a cell says no");
         }
     }
     Ok(true)
@@ -45,15 +45,16 @@ fn fits(entry: &LossEntry, head: Head) -> &'static str {
 }
 
 fn table() -> String {
-    let header: Vec<&str> = ["loss"]
+    let header: Vec<&str> = ["loss", "on"]
         .into_iter()
         .chain(HEADS.iter().map(|head| head.name()))
-        .chain(["pooled", "dense", "parameters"])
+        .chain(["pooled", "dense", "labels", "recipes", "parameters"])
         .collect();
     let row = |entry: &LossEntry| {
         let parameters = entry.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
         let outputs = [Answers::Pooled, Answers::Dense].map(|o| if entry.fits_output(o).is_ok() { "yes" } else { "–" });
-        let cells = [entry.name].into_iter().chain(HEADS.map(|head| fits(entry, head))).chain(outputs);
+        let cells = [entry.name, entry.on.name()].into_iter().chain(HEADS.map(|head| fits(entry, head))).chain(outputs);
+        let cells = cells.chain([entry.labels, entry.not_in_recipes.is_none()].map(|is| if is { "yes" } else { "–" }));
         cells.map(str::to_owned).chain([parameters]).collect::<Vec<String>>()
     };
     columns(&header, &CATALOG.iter().map(row).collect::<Vec<_>>())
@@ -63,6 +64,7 @@ fn default_of(range: Range) -> Option<Value> {
     match range {
         Range::Number { default, .. } => default.map(Value::from),
         Range::Flag { default } => default.map(Value::from),
+        Range::Choice { default, .. } => default.map(Value::from),
     }
 }
 
@@ -86,6 +88,10 @@ fn page(entry: &LossEntry) -> String {
         };
         text += &format!("  {:<18} {verdict}\n", output.name());
     }
+    text += &format!("labels               {}\n", if entry.labels { "needed" } else { "not needed" });
+    if let Some(refusal) = entry.not_in_recipes {
+        text += &format!("recipes              not yet: {}; {}\n", refusal.reason, refusal.instead);
+    }
     text += "parameters";
     for parameter in entry.parameters {
         let default = default_of(parameter.range).map_or("required".to_owned(), |value| format!("default {value}"));
@@ -94,7 +100,28 @@ fn page(entry: &LossEntry) -> String {
     if entry.parameters.is_empty() {
         text += "\n  none";
     }
+    for (place, preset) in published(entry).enumerate() {
+        text += if place == 0 { "\npublished (`published = NAME` in a term)" } else { "" };
+        text += &format!("\n  {:<18} {}", preset.name, setting(preset));
+    }
     text
+}
+
+fn published(entry: &LossEntry) -> impl Iterator<Item = &'static Published> + use<> {
+    let loss = entry.name;
+    PUBLISHED.iter().filter(move |preset| preset.loss == loss)
+}
+
+/// A published setting in one line.
+fn setting(preset: &Published) -> String {
+    let mut parts = vec![format!("weight {}, divided by: {}", preset.weight, preset.divisor.name())];
+    let parameters = preset.parameters().0;
+    parts.extend(parameters.iter().map(|(name, value)| format!("{name} {value}")));
+    parts.extend(preset.task_weight.map(|weight| format!("task loss beside it {weight}")));
+    if preset.ramp_epochs > 0 {
+        parts.push(format!("ramp_epochs {}", preset.ramp_epochs));
+    }
+    format!("{}; {}", parts.join(", "), preset.source)
 }
 
 fn document(entry: &LossEntry) -> Value {
@@ -120,12 +147,28 @@ fn document(entry: &LossEntry) -> Value {
             })
         })
         .collect();
+    let published: Vec<Value> = published(entry)
+        .map(|preset| {
+            json!({
+                "name": preset.name,
+                "weight": preset.weight,
+                "divided_by": preset.divisor.name(),
+                "task_weight": preset.task_weight,
+                "ramp_epochs": preset.ramp_epochs,
+                "source": preset.source,
+            })
+        })
+        .collect();
     json!({
         "name": entry.name,
+        "published": published,
+        "on": entry.on.name(),
+        "recipes": entry.not_in_recipes.is_none(),
         "doc": entry.doc,
         "formula": entry.formula,
         "divisor": entry.divisor,
         "source": entry.source,
+        "labels": entry.labels,
         "pooled": entry.pooled,
         "dense": entry.dense,
         "heads": heads,

@@ -2,15 +2,16 @@
 
 use anyhow::{Context, Result, bail};
 use kd_classify::{Augmentation, ClassWeights, ClassifyTask, Cost, Metric, NetworkSpec, cost};
-use kd_core::loss::{self, Parameters};
+use kd_core::loss::{self, Sizes};
 use kd_core::train::{Decay, EarlyStop, OptimizerPlan, Plan, Schedule, Views};
-use kd_core::{Head, Objective, Ramp, Term, TermKind};
+use kd_core::{Head, Objective, Term, TermKind};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{Channels, NormalizationRequest, PrepareRequest, Resize};
 use kd_data::store::Element;
 
-use super::{ArmTable, DecayTable, OptimizerTable, Recipe, Source, TermTable, TrainTable};
+use super::terms::{ArmTerm, TASK, term_of};
+use super::{ArmTable, DecayTable, OptimizerTable, Recipe, Source, TrainTable};
 use crate::package::HeadKind;
 
 /// The teacher, checked.
@@ -39,13 +40,6 @@ pub(crate) struct Arm {
     pub(crate) terms: Vec<ArmTerm>,
 }
 
-/// One term as the recipe has it.
-pub(crate) struct ArmTerm {
-    pub(crate) table: TermTable,
-    pub(crate) parameters: Parameters,
-    pub(crate) smoothing: f64,
-}
-
 impl Arm {
     /// Whether any term looks at a teacher.
     pub(crate) fn distills(&self) -> bool {
@@ -60,16 +54,12 @@ impl Arm {
             } else {
                 TermKind::Distill(loss::build::<2>(&term.table.loss, &term.parameters, head)?)
             };
-            let ramp = term.table.ramp_epochs.map_or(Ramp::None, |epochs| Ramp::Linear { epochs });
-            Ok(Term { name: term.table.name().to_owned(), weight: term.table.weight, ramp, kind })
+            Ok(Term { name: term.table.name().to_owned(), weight: term.weight, ramp: term.ramp, kind })
         });
         let terms = terms.collect::<Result<Vec<_>>>().with_context(|| format!("arm `{}`", self.name))?;
         Objective::new(terms).with_context(|| format!("arm `{}`", self.name))
     }
 }
-
-/// The name of the hard-label loss in a recipe.
-const TASK: &str = "task";
 
 /// An experiment whose parts fit.
 pub(crate) struct Experiment {
@@ -272,10 +262,11 @@ fn plan(table: &TrainTable, views: Views, seed: u64, key: &str, head: Head) -> R
 }
 
 fn arm(table: &ArmTable, head: Head, recipe: &Recipe) -> Result<Arm> {
+    let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: 1 };
     let terms = table
         .term
         .iter()
-        .map(|term| term_of(term).with_context(|| format!("arm `{}`, term `{}`", table.name, term.name())))
+        .map(|term| term_of(term, sizes).with_context(|| format!("arm `{}`, term `{}`", table.name, term.name())))
         .collect::<Result<Vec<_>>>()?;
     let arm = Arm { name: table.name.clone(), note: table.note.clone(), unlabelled: table.unlabelled, terms };
     // Losses are built once here, so that a loss that does not fit the head is refused before anything runs.
@@ -284,23 +275,6 @@ fn arm(table: &ArmTable, head: Head, recipe: &Recipe) -> Result<Arm> {
         bail!("arm `{}` is `unlabelled`, which needs a distillation term and `data.label_fraction`", arm.name);
     }
     Ok(arm)
-}
-
-fn term_of(table: &TermTable) -> Result<ArmTerm> {
-    let mut parameters = Parameters::new();
-    let mut smoothing = 0.0;
-    for (key, value) in &table.parameters {
-        let value = TermTable::value(value)
-            .with_context(|| format!("`{key}` is {value}, expected a number, a flag or a text"))?;
-        match (table.loss.as_str(), key.as_str(), &value) {
-            (TASK, "smoothing", loss::Value::Number(number)) => smoothing = *number,
-            (TASK, ..) => bail!("`{key}` = {value} is not known to the task loss, expected `smoothing` or nothing"),
-            _ => {
-                parameters.0.insert(key.clone(), value);
-            }
-        }
-    }
-    Ok(ArmTerm { table: table.clone(), parameters, smoothing })
 }
 
 fn metric(name: &str, head: Head, key: &str) -> Result<Metric> {

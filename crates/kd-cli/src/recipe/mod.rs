@@ -6,6 +6,7 @@
 mod catalog;
 mod experiment;
 mod overrides;
+mod terms;
 
 use std::collections::BTreeMap;
 
@@ -85,6 +86,9 @@ pub(crate) struct TeacherTable {
     /// `require` takes the head of the file too, `replace` draws a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weights_head: Option<String>,
+    /// Whether students see its logits divided by a temperature that is fitted on the validation split.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) calibrate: bool,
     pub(crate) train: TrainTable,
 }
 
@@ -195,18 +199,33 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// `loss` and `weight`, and whatever the loss takes.
+/// `loss`, `weight` or `published`, and whatever the loss takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TermTable {
     pub(crate) loss: String,
-    pub(crate) weight: f64,
+    /// Absent where a published setting gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<f64>,
+    /// A published setting by name: weight, parameters and ramp together, translated to what is divided by here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     /// Epochs over which the weight rises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ramp_epochs: Option<usize>,
+    /// `linear` (where nothing is said) or `sigmoid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp_shape: Option<RampShape>,
     #[serde(flatten)]
     pub(crate) parameters: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RampShape {
+    Linear,
+    Sigmoid,
 }
 
 impl TermTable {

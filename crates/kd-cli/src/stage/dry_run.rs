@@ -54,7 +54,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
     let teacher_id = teach_id(context, &prepared)?;
     // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
     let teacher_hash =
-        if is_finished(context, &teacher_id) { teach(context, &prepared)?.hash } else { teacher_id.clone() };
+        if is_finished(context, &teacher_id) { teach(context, &prepared)?.lesson_hash() } else { teacher_id.clone() };
     let (step_seconds, forward_seconds) = measure(context, &teacher.spec, &teacher.plan)?;
     steps.push(training(
         context,

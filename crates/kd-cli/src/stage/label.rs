@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use burn::tensor::Tensor;
 use kd_classify::{Classifier, HeadPolicy, StemChannels, load_pretrained};
 use kd_core::train::Views;
-use kd_core::{CachedTeacher, LiveTeacher, Objective, Ramp, State, Task, Teacher, Term, TermKind, initialize};
+use kd_core::{
+    CachedTeacher, CalibratedTeacher, LiveTeacher, Objective, Ramp, State, Task, Teacher, Temperature, Term, TermKind,
+    initialize,
+};
 use kd_data::format::read_weights;
 use kd_data::store::{Element, SoftKey, SoftStore, SoftStoreWriter, StoreError};
 use kd_image::{SampleSource, SoftTargetSource, Split};
@@ -14,7 +17,7 @@ use serde::Serialize;
 
 use super::prepare::Prepared;
 use super::training::{self, FinishedRun, Job};
-use super::{Context, Stopped, identity};
+use super::{Context, Stopped, calibrate, identity};
 use crate::progress::Progress;
 
 /// Samples that the teacher answers at once.
@@ -37,6 +40,16 @@ pub(crate) struct TaughtTeacher {
     pub(crate) run: FinishedRun,
     pub(crate) live: LiveTeacher<Classifier>,
     pub(crate) hash: String,
+    /// Divides its answers before students see them, where the recipe asks for it.
+    pub(crate) calibration: Option<Temperature>,
+}
+
+impl TaughtTeacher {
+    /// Hash of what students learn from: the network, and the temperature that its answers are divided by.
+    pub(crate) fn lesson_hash(&self) -> String {
+        let calibrated = |t| CalibratedTeacher::<4, 2>::hash_of(&self.hash, t);
+        self.calibration.map_or_else(|| self.hash.clone(), calibrated)
+    }
 }
 
 /// Trains the teacher, or opens it.
@@ -71,7 +84,14 @@ pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<Taught
     let network = run.chosen.load_into(teacher.spec.init(&context.device.device))?;
     let live = LiveTeacher::new::<4, 2>(&network);
     let hash = Teacher::<4, 2>::hash(&live).to_owned();
-    Ok(TaughtTeacher { run, live, hash })
+    let calibration = match experiment.recipe.teacher.calibrate {
+        true => Some(calibrate::run(context, prepared, &teacher.spec, &run.chosen)?),
+        false => None,
+    };
+    if let Some(temperature) = calibration {
+        context.out.note(format!("teacher calibrated on validation: T = {:.3}", temperature.get()));
+    }
+    Ok(TaughtTeacher { run, live, hash, calibration })
 }
 
 /// Folder name of the teacher's run.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use kd_core::train::Plan;
+use kd_core::{CalibratedTeacher, Teacher};
 use kd_data::split::label_subset;
 use kd_data::store::{PreparedSource, SoftStore};
 use kd_image::{Sample, SampleId, SampleSource, SourceError, Split, SubjectId, Target};
@@ -110,6 +111,9 @@ pub(crate) fn run(
     let val = prepared.split(Split::Val);
     let objective = arm.objective(experiment.head)?;
     let answering = AnsweringTeacher::new(context, teacher, soft)?;
+    let calibrated = teacher.calibration.map(|temperature| CalibratedTeacher::new(answering.as_teacher(), temperature));
+    let asked = calibrated.as_ref().map_or(answering.as_teacher(), |calibrated| calibrated as &dyn Teacher<4, 2>);
+    let lesson = teacher.lesson_hash();
     let device = context.device.device.clone().autodiff();
     let runs = context
         .seeds
@@ -117,11 +121,11 @@ pub(crate) fn run(
         .map(|&seed| {
             let plan = Plan { seed, ..experiment.student_plan.clone() };
             let job = Job {
-                id: run_id(context, prepared, &teacher.hash, student, arm, seed)?,
+                id: run_id(context, prepared, &lesson, student, arm, seed)?,
                 title: format!("{} {} seed {seed}", student.name, arm.name),
                 task: &experiment.task,
                 objective: &objective,
-                teacher: arm.distills().then(|| answering.as_teacher()),
+                teacher: arm.distills().then_some(asked),
                 train: train.as_ref(),
                 val: &val,
                 plan: &plan,

@@ -1,6 +1,7 @@
 //! The stages of an experiment, one file each. A stage reads the folders of earlier stages and writes its own, under a
 //! name that is a hash of what went in; a finished folder is never touched again.
 
+mod calibrate;
 pub(crate) mod dry_run;
 pub(crate) mod evidence;
 mod facts;

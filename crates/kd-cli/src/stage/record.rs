@@ -90,10 +90,7 @@ pub(crate) fn assemble(
                 &experiment.teacher.cost,
                 &evidence.teacher_measured,
             ),
-            origin: match &experiment.teacher.weights {
-                None => "trained in this experiment".into(),
-                Some((file, _)) => format!("trained in this experiment, starting from {}", file_name(file)),
-            },
+            origin: origin(experiment.teacher.weights.as_ref(), teacher),
             hash_before: teacher.hash.clone(),
             hash_after: evidence.teacher_hash_after.clone(),
             arm: teacher_arm,
@@ -102,6 +99,17 @@ pub(crate) fn assemble(
         differences,
         gaps,
     })
+}
+
+fn origin(weights: Option<&(String, bool)>, teacher: &TaughtTeacher) -> String {
+    let mut origin = "trained in this experiment".to_owned();
+    if let Some((file, _)) = weights {
+        origin += &format!(", starting from {}", file_name(file));
+    }
+    if let Some(temperature) = teacher.calibration {
+        origin += &format!("; students saw its logits divided by {:.4}, fitted on validation", temperature.get());
+    }
+    origin
 }
 
 fn file_name(path: &str) -> &str {
@@ -130,12 +138,12 @@ fn terms(arm: &Arm) -> Vec<Term> {
         .iter()
         .map(|term| match term.parameters.0.get("temperature") {
             _ if term.table.loss == "task" && term.smoothing > 0.0 => {
-                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.table.weight) }
+                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.weight) }
             }
-            _ if term.table.loss == "task" => task_term(term.table.weight),
+            _ if term.table.loss == "task" => task_term(term.weight),
             temperature => Term {
                 name: term.table.name().into(),
-                weight: term.table.weight,
+                weight: term.weight,
                 temperature: match temperature {
                     Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
                     _ => None,

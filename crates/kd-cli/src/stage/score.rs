@@ -107,7 +107,13 @@ pub(crate) fn run(
     })
 }
 
-fn answer(context: &Context<'_>, source: &PreparedSource, spec: &NetworkSpec, state: &State) -> Result<Vec<f32>> {
+/// Raw answers of a network on a split.
+pub(crate) fn answer(
+    context: &Context<'_>,
+    source: &PreparedSource,
+    spec: &NetworkSpec,
+    state: &State,
+) -> Result<Vec<f32>> {
     let experiment = context.experiment;
     let device = &context.device.device;
     let network = state.load_into(spec.init(device))?;

@@ -8,7 +8,7 @@ use burn::tensor::{
     activation::{sigmoid, softplus_with_threshold},
 };
 
-use super::{DistillLoss, operands::Operands, reduce::mean_over_valid};
+use super::{Beside, DistillLoss, operands::Operands, reduce::mean_over_valid};
 use crate::temperature::Temperature;
 
 /// Computes τ² times the Kullback–Leibler divergence between the Bernoulli distributions of teacher and student.
@@ -67,9 +67,9 @@ impl<const D: usize> DistillLoss<D> for BernoulliKd {
         "bernoulli"
     }
 
-    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1> {
-        let operands = Operands::new(self, student_logits, teacher_logits, mask);
-        let Operands { student, teacher, mask } = operands.softened(self.temperature);
+    fn evaluate(&self, student_logits: Tensor<D>, beside: Beside<D>) -> Tensor<1> {
+        let operands = Operands::new(self, student_logits, beside);
+        let Operands { student, teacher, mask, .. } = operands.softened(self.temperature);
         let positive = softplus(student.clone().neg()) - softplus(teacher.clone().neg()); // log q − log p
         let negative = softplus(student) - softplus(teacher.clone()); // log(1−q) − log(1−p)
         let divergence = sigmoid(teacher.clone()) * positive + sigmoid(teacher.neg()) * negative;

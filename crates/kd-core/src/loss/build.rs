@@ -5,11 +5,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    BernoulliKd, DistillLoss, HintonKd, LogitMse, LossEntry, LossError, Output, ParameterEntry, Range, Refusal,
-    SoftCrossEntropy,
-    catalog::{did_you_mean, find},
+    AdaptiveHinton, BernoulliKd, BoundaryKd, Certainty, ChannelWiseKd, Dist, DistillLoss, Dkd, HintonKd, LogitMse,
+    LossEntry, LossError, MultiLevel, Nkd, Output, ParameterEntry, PixelWeights, Range, Refusal, ScheduledHinton,
+    SoftCrossEntropy, Standardized, VirtualTeacher, Weighted,
+    catalog::{LABELS_REFUSAL, STANDARDIZE_REFUSAL, did_you_mean, find},
 };
-use crate::{head::Head, temperature::Temperature};
+use crate::{
+    head::Head,
+    temperature::{Temperature, TemperatureSchedule},
+};
 
 /// The value of a parameter as a recipe gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +77,8 @@ impl Parameters {
 ///
 /// # Errors
 /// [`LossError`]: a name that is not in the catalog, a parameter that the loss does not have or that is missing or of
-/// the wrong kind, a temperature out of range, a head or a kind of output on which the loss means nothing.
+/// the wrong kind, a temperature out of range, a head or a kind of output on which the loss means nothing, or a loss that
+/// recipes cannot name yet.
 ///
 /// # Example
 /// ```
@@ -96,20 +101,31 @@ pub fn build<const D: usize>(
     entry.fits_head(head).map_err(|refusal| refused(entry, format!("a {} head", head.name()), refusal))?;
     let output = Output::of_rank(D);
     entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
-    Ok(match entry.name {
-        "hinton" => Box::new(HintonKd::new(given.temperature()?)),
-        "soft-cross-entropy" => Box::new(SoftCrossEntropy::new(given.temperature()?)),
-        "bernoulli" => Box::new(BernoulliKd::new(given.temperature()?)),
-        "logit-mse" => {
-            let centered = given.flag("centered")?;
-            if centered && head.is_bernoulli() {
-                return Err(refused(entry, format!("a {} head when centered", head.name()), CENTERED_REFUSAL));
-            }
-            Box::new(LogitMse::new(centered))
+    if let Some(refusal) = entry.not_in_recipes {
+        return Err(refused(entry, "a recipe's term".into(), refusal));
+    }
+    let mut loss = given.bare::<D>(head)?;
+    if given.has("standardize") && given.flag("standardize")? {
+        if !matches!(head, Head::Softmax { .. }) {
+            return Err(refused(entry, format!("a {} head when standardised", head.name()), STANDARDIZE_REFUSAL));
         }
-        other => unreachable!("catalog row `{other}` has a constructor: checked by a test over all rows"),
-    })
+        loss = Box::new(Standardized::new(loss));
+    }
+    let weights = match if given.has("pixels") { given.choice("pixels")? } else { "all" } {
+        "class-balanced" => PixelWeights::ClassBalanced,
+        "foreground-balanced" => PixelWeights::ForegroundBalanced,
+        _ => return Ok(loss),
+    };
+    if matches!(head, Head::MultiLabel { .. } | Head::Ordinal { .. }) {
+        return Err(refused(entry, format!("a {} head with weights by class", head.name()), LABELS_REFUSAL));
+    }
+    Ok(Box::new(Weighted::new(loss, weights)))
 }
+
+const INTER_REFUSAL: Refusal = Refusal {
+    reason: "the correlation of two numbers is 1 or −1 and has no gradient, and yes/no answers are not shares of a whole",
+    instead: "set `inter = 0` and keep `intra`",
+};
 
 const CENTERED_REFUSAL: Refusal = Refusal {
     reason: "centering frees a constant that a softmax cannot see but a sigmoid can; one channel would always give 0",
@@ -127,6 +143,64 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
+    /// The loss without transforms of logits or weights.
+    fn bare<const D: usize>(&self, head: Head) -> Result<Box<dyn DistillLoss<D>>, LossError> {
+        let entry = self.entry;
+        Ok(match entry.name {
+            "hinton" => Box::new(HintonKd::new(self.temperature("temperature")?)),
+            "soft-cross-entropy" => Box::new(SoftCrossEntropy::new(self.temperature("temperature")?)),
+            "bernoulli" => Box::new(BernoulliKd::new(self.temperature("temperature")?)),
+            "logit-mse" => {
+                let centered = self.flag("centered")?;
+                if centered && head.is_bernoulli() {
+                    return Err(refused(entry, format!("a {} head when centered", head.name()), CENTERED_REFUSAL));
+                }
+                Box::new(LogitMse::new(centered))
+            }
+            "dkd" => Box::new(Dkd::new(self.temperature("temperature")?, self.number("alpha")?, self.number("beta")?)),
+            "nkd" => Box::new(Nkd::new(self.temperature("temperature")?, self.number("gamma")?)),
+            "dist" => {
+                let inter = self.number("inter")?;
+                if inter > 0.0 && !matches!(head, Head::Softmax { .. }) {
+                    return Err(refused(entry, format!("a {} head with inter > 0", head.name()), INTER_REFUSAL));
+                }
+                Box::new(Dist::new(self.temperature("temperature")?, inter, self.number("intra")?, head)?)
+            }
+            "multi-level" => {
+                let (lowest, highest) = (self.whole("lowest")?, self.whole("highest")?);
+                Box::new(MultiLevel::new(lowest, highest)?)
+            }
+            "virtual-teacher" => {
+                Box::new(VirtualTeacher::new(self.temperature("temperature")?, self.number("probability")?)?)
+            }
+            "channel-wise" => Box::new(ChannelWiseKd::new(self.temperature("temperature")?)),
+            "boundary" => {
+                let radius = self.whole("radius")? as usize;
+                Box::new(BoundaryKd::new(self.temperature("temperature")?, head, radius, self.number("factor")?)?)
+            }
+            "adaptive-hinton" => {
+                let certainty = match self.choice("certainty")? {
+                    "entropy" => Certainty::Entropy,
+                    _ => Certainty::Confidence,
+                };
+                Box::new(AdaptiveHinton::new(certainty, self.temperature("lowest")?, self.temperature("highest")?))
+            }
+            "scheduled-hinton" => {
+                let (start, end) = (self.temperature("start")?, self.temperature("end")?);
+                let epochs = self.whole("epochs")? as usize;
+                Box::new(ScheduledHinton::new(match self.choice("shape")? {
+                    "linear" => TemperatureSchedule::Linear { start, end, epochs },
+                    _ => TemperatureSchedule::Cosine { start, end, epochs },
+                }))
+            }
+            other => unreachable!("catalog row `{other}` has a constructor: checked by a test over all rows"),
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.entry.parameters.iter().any(|parameter| parameter.name == name)
+    }
+
     fn check_names(&self) -> Result<(), LossError> {
         let known = || self.entry.parameters.iter().map(|parameter| parameter.name);
         match self.parameters.0.keys().find(|name| !known().any(|k| k == name.as_str())) {
@@ -140,17 +214,56 @@ impl Given<'_> {
         }
     }
 
-    fn temperature(&self) -> Result<Temperature, LossError> {
-        let tau = self.number("temperature")?;
-        Temperature::new(tau).map_err(|source| LossError::Temperature { loss: self.entry.name, source })
+    fn temperature(&self, name: &'static str) -> Result<Temperature, LossError> {
+        let tau = self.read(name)?;
+        Temperature::new(tau).map_err(|source| LossError::Temperature { loss: self.entry.name, name, source })
     }
 
+    /// A number within its range.
     fn number(&self, name: &str) -> Result<f64, LossError> {
+        let number = self.read(name)?;
+        let parameter = self.parameter(name);
+        match parameter.range {
+            Range::Number { min, max, .. } if (min..=max).contains(&number) => Ok(number),
+            _ => Err(self.wrong_kind(parameter, &Value::Number(number))),
+        }
+    }
+
+    /// A whole number within its range.
+    fn whole(&self, name: &str) -> Result<u32, LossError> {
+        let number = self.number(name)?;
+        if number.fract() == 0.0 {
+            // Every range of a whole number lies far inside of u32.
+            return Ok(number as u32);
+        }
+        let parameter = self.parameter(name);
+        Err(LossError::ParameterKind {
+            loss: self.entry.name,
+            name: parameter.name,
+            expected: parameter.range.to_string().replace("a number", "a whole number"),
+            found: number.to_string(),
+        })
+    }
+
+    fn read(&self, name: &str) -> Result<f64, LossError> {
         let parameter = self.parameter(name);
         match (self.parameters.0.get(name), parameter.range) {
             (Some(Value::Number(number)), _) => Ok(*number),
             (Some(other), _) => Err(self.wrong_kind(parameter, other)),
             (None, Range::Number { default: Some(number), .. }) => Ok(number),
+            (None, _) => Err(self.missing(parameter)),
+        }
+    }
+
+    fn choice(&self, name: &str) -> Result<&'static str, LossError> {
+        let parameter = self.parameter(name);
+        match (self.parameters.0.get(name), parameter.range) {
+            (Some(Value::Text(word)), Range::Choice { options, .. }) => {
+                let known = options.iter().find(|option| *option == word);
+                known.copied().ok_or_else(|| self.wrong_kind(parameter, &Value::Text(word.clone())))
+            }
+            (Some(other), _) => Err(self.wrong_kind(parameter, other)),
+            (None, Range::Choice { default: Some(word), .. }) => Ok(word),
             (None, _) => Err(self.missing(parameter)),
         }
     }

@@ -3,14 +3,65 @@
 //! A row says on which heads a loss means something. Every framework that was read lets a one-channel network train
 //! against a softmax loss that is 0 for any student; here that cell is a refusal with a reason.
 
+mod features;
+mod fits;
+mod images;
+mod rows;
+
+pub(super) use fits::{LABELS_REFUSAL, STANDARDIZE_REFUSAL};
+
+use self::{features::FEATURES, images::IMAGES, rows::LOGITS};
 use super::LossError;
-use crate::{head::Head, temperature::Temperature};
+use crate::head::Head;
+
+/// Every distillation loss, in the order in which help lists them: on logits, on features, between images.
+pub static CATALOG: &[LossEntry] = &joined();
+
+const fn joined() -> [LossEntry; LOGITS.len() + FEATURES.len() + IMAGES.len()] {
+    let mut all = [LOGITS[0]; LOGITS.len() + FEATURES.len() + IMAGES.len()];
+    let (mut at, parts) = (0, [LOGITS, FEATURES, IMAGES]);
+    let mut part = 0;
+    while part < parts.len() {
+        let mut row = 0;
+        while row < parts[part].len() {
+            all[at] = parts[part][row];
+            (at, row) = (at + 1, row + 1);
+        }
+        part += 1;
+    }
+    all
+}
+
+/// What a loss compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Raw answers of a classifier, pooled or dense.
+    Logits,
+    /// Features at a pair of taps.
+    Features,
+    /// Images: restored, true, a teacher's.
+    Images,
+}
+
+impl On {
+    /// The name that tables use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logits => "logits",
+            Self::Features => "features",
+            Self::Images => "images",
+        }
+    }
+}
 
 /// One row: everything a person or a recipe check has to know about a loss.
 #[derive(Debug, Clone, Copy)]
 pub struct LossEntry {
     /// The name used in recipes.
     pub name: &'static str,
+    /// What it compares.
+    pub on: On,
     /// One sentence.
     pub doc: &'static str,
     /// What is computed for one position, before the mean.
@@ -19,12 +70,16 @@ pub struct LossEntry {
     pub divisor: &'static str,
     /// Its parameters; one without a default is required.
     pub parameters: &'static [ParameterEntry],
-    /// Whether it takes `[batch, class]`.
+    /// Whether it compares with hard labels as well.
+    pub labels: bool,
+    /// Whether it takes `[batch, class]` (or `[batch, channel]`).
     pub pooled: bool,
     /// Whether it takes `[batch, class, …spatial]`.
     pub dense: bool,
     /// Author, year, identifier, place.
     pub source: &'static str,
+    /// Why a recipe cannot name it, though the function is there.
+    pub not_in_recipes: Option<Refusal>,
     fits: fn(Head) -> Result<(), Refusal>,
 }
 
@@ -56,13 +111,23 @@ pub enum Range {
         /// Used where nothing is given.
         default: Option<bool>,
     },
+    /// One of several words.
+    Choice {
+        /// The words.
+        options: &'static [&'static str],
+        /// Used where nothing is given.
+        default: Option<&'static str>,
+    },
 }
 
 impl Range {
     /// Whether a recipe must give the parameter.
     #[must_use]
     pub fn is_required(self) -> bool {
-        matches!(self, Self::Number { default: None, .. } | Self::Flag { default: None })
+        matches!(
+            self,
+            Self::Number { default: None, .. } | Self::Flag { default: None } | Self::Choice { default: None, .. }
+        )
     }
 }
 
@@ -71,6 +136,7 @@ impl std::fmt::Display for Range {
         match self {
             Self::Number { min, max, .. } => write!(f, "a number from {min} to {max}"),
             Self::Flag { .. } => f.write_str("true or false"),
+            Self::Choice { options, .. } => write!(f, "one of {}", options.join(", ")),
         }
     }
 }
@@ -138,66 +204,6 @@ impl LossEntry {
     }
 }
 
-const MEAN_TAU: &str = "sum over classes, mean over valid samples or pixels, times τ²";
-
-const TEMPERATURE: ParameterEntry = ParameterEntry {
-    name: "temperature",
-    range: Range::Number { min: Temperature::MIN, max: Temperature::MAX, default: None },
-    doc: "the number τ that divides both sides' logits; 1 does not soften, 2 to 6 is usual",
-};
-
-/// Every distillation loss, in the order in which help lists them.
-pub static CATALOG: &[LossEntry] = &[
-    LossEntry {
-        name: "hinton",
-        doc: "Kullback-Leibler divergence of the student's softened softmax from the teacher's; 0 where they agree",
-        formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ)",
-        divisor: MEAN_TAU,
-        parameters: &[TEMPERATURE],
-        pooled: true,
-        dense: true,
-        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
-        fits: softmax_only,
-    },
-    LossEntry {
-        name: "soft-cross-entropy",
-        doc: "cross-entropy against the teacher's softened softmax: hinton plus the teacher's entropy, equal gradient",
-        formula: "−Σ_k p_t log p_s,  p = softmax(z / τ)",
-        divisor: MEAN_TAU,
-        parameters: &[TEMPERATURE],
-        pooled: true,
-        dense: true,
-        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
-        fits: softmax_only,
-    },
-    LossEntry {
-        name: "bernoulli",
-        doc: "Kullback-Leibler divergence of yes/no answers, both halves: one channel, several labels, ordered classes",
-        formula: "Σ_l q log(q/p) + (1−q) log((1−q)/(1−p)),  q = σ(z_t / τ), p = σ(z_s / τ)",
-        divisor: MEAN_TAU,
-        parameters: &[TEMPERATURE],
-        pooled: true,
-        dense: true,
-        source: "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2, for two outcomes",
-        fits: bernoulli_only,
-    },
-    LossEntry {
-        name: "logit-mse",
-        doc: "half the squared distance between logits, centered over the classes or not (not on yes/no heads)",
-        formula: "½ Σ_k (z_s − z_t)²",
-        divisor: "sum over classes, mean over valid samples or pixels",
-        parameters: &[ParameterEntry {
-            name: "centered",
-            range: Range::Flag { default: None },
-            doc: "whether the mean over classes is taken off first; true for softmax-invariance, false on yes/no heads",
-        }],
-        pooled: true,
-        dense: true,
-        source: "Ba and Caruana 2014, arXiv 1312.6184, equation 1",
-        fits: every_head,
-    },
-];
-
 /// Finds a row by name.
 ///
 /// # Errors
@@ -243,32 +249,6 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn softmax_only(head: Head) -> Result<(), Refusal> {
-    let reason = match head {
-        Head::TwoClassSoftmax | Head::Softmax { .. } => return Ok(()),
-        Head::OneChannel => {
-            "a softmax over one channel is 1 whatever the network says, so any student has the same loss"
-        }
-        Head::MultiLabel { .. } => "a softmax over labels would make labels exclude each other",
-        Head::Ordinal { .. } => "cumulative logits are separate yes/no questions, a softmax over them means nothing",
-    };
-    Err(Refusal { reason, instead: "use `bernoulli`" })
-}
-
-fn bernoulli_only(head: Head) -> Result<(), Refusal> {
-    if head.is_bernoulli() {
-        return Ok(());
-    }
-    Err(Refusal {
-        reason: "softmax logits mean something only relative to each other, the sigmoid of one is no probability",
-        instead: "use `hinton`",
-    })
-}
-
-fn every_head(_: Head) -> Result<(), Refusal> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +265,7 @@ mod tests {
     fn a_far_name_gets_the_list_and_not_a_guess() {
         let text = find("focal-frequency").unwrap_err().to_string();
         assert!(text.ends_with("hint: `kd losses` lists them"), "{text}");
-        assert!(text.contains("hinton, soft-cross-entropy, bernoulli, logit-mse"), "{text}");
+        assert!(text.contains("hinton, soft-cross-entropy, bernoulli, logit-mse, "), "{text}");
     }
 
     #[test]

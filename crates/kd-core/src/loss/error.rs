@@ -50,6 +50,14 @@ pub enum LossError {
         /// Shape of the labels that was found.
         found: Vec<usize>,
     },
+    /// A grid that is finer than the map, or of other axes.
+    #[error("a map {found:?} cannot be brought to the grid {grid:?}: expected as many spatial axes, none finer")]
+    Grid {
+        /// Shape of the mask or the labels.
+        found: Vec<usize>,
+        /// The grid that was asked for.
+        grid: Vec<usize>,
+    },
     /// A loss over a softmax of one class, which is constant.
     #[error("{loss} needs at least 2 classes on axis 1, found {found}\nhint: use bernoulli for one channel")]
     TooFewClasses {
@@ -57,6 +65,36 @@ pub enum LossError {
         loss: &'static str,
         /// Length of the class axis.
         found: usize,
+    },
+    /// A loss over the classes beside the target, of which there are too few.
+    #[error(
+        "{loss} needs at least 3 classes on axis 1, found {found}\nhint: use hinton for two classes, bernoulli for one channel"
+    )]
+    FewerThanThree {
+        /// Name of the loss.
+        loss: &'static str,
+        /// Length of the class axis.
+        found: usize,
+    },
+    /// A loss that compares with hard labels, evaluated without them.
+    #[error(
+        "{loss} needs a label per sample or pixel, found none\nhint: choose a loss that needs only the teacher (kd losses)"
+    )]
+    NoLabels {
+        /// Name of the loss.
+        loss: &'static str,
+    },
+    /// A number outside of what it can be.
+    #[error("{what} of {loss} must be {expected}, found {found}")]
+    Number {
+        /// Name of the loss.
+        loss: &'static str,
+        /// Which number.
+        what: &'static str,
+        /// What is accepted.
+        expected: &'static str,
+        /// The number that was refused.
+        found: f64,
     },
     /// Weights that are not one finite, non-negative number per class.
     #[error("{what} must be finite numbers of at least 0, not all 0, {expected}, found {found:?}")]
@@ -80,6 +118,18 @@ pub enum LossError {
         /// The name that was asked for.
         name: String,
         /// Every name in the catalog.
+        known: String,
+        /// The nearest name, or how to list them.
+        hint: String,
+    },
+    /// A published setting that the loss does not have.
+    #[error("loss `{loss}` has no published setting `{name}`, expected one of {known}\nhint: {hint}")]
+    UnknownPreset {
+        /// Name of the loss.
+        loss: String,
+        /// The setting that was asked for.
+        name: String,
+        /// Every setting of the loss.
         known: String,
         /// The nearest name, or how to list them.
         hint: String,
@@ -119,10 +169,12 @@ pub enum LossError {
         found: String,
     },
     /// A temperature out of range.
-    #[error("parameter `temperature` of loss `{loss}`: {source}")]
+    #[error("parameter `{name}` of loss `{loss}`: {source}")]
     Temperature {
         /// Name of the loss.
         loss: &'static str,
+        /// Name of the parameter.
+        name: &'static str,
         /// What is wrong with it.
         source: TemperatureError,
     },

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
-    DistillLoss, LossError,
+    Beside, DistillLoss, LossError,
     operands::{Operands, check_shapes},
     reduce::mean_over_valid,
 };
@@ -57,6 +57,14 @@ impl HintonKd {
     pub fn new(temperature: Temperature) -> Self {
         Self { temperature }
     }
+
+    /// Divergence per position, summed over classes, of logits that are multiplied by `factor` first.
+    pub(super) fn divergence<const D: usize>(student: Tensor<D>, teacher: Tensor<D>, factor: f64) -> Tensor<D> {
+        // As a product: Burn's gradient of a division by a scalar takes the reciprocal in single precision.
+        let log_p_student = log_softmax(student.mul_scalar(factor), 1);
+        let log_p_teacher = log_softmax(teacher.mul_scalar(factor), 1);
+        (log_p_teacher.clone().exp() * (log_p_teacher - log_p_student)).sum_dim(1)
+    }
 }
 
 impl<const D: usize> DistillLoss<D> for HintonKd {
@@ -68,12 +76,9 @@ impl<const D: usize> DistillLoss<D> for HintonKd {
         check_softmax("hinton", student, teacher, mask)
     }
 
-    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1> {
-        let operands = Operands::new(self, student_logits, teacher_logits, mask);
-        let Operands { student, teacher, mask } = operands.softened(self.temperature);
-        let log_p_student = log_softmax(student, 1);
-        let log_p_teacher = log_softmax(teacher, 1);
-        let divergence = (log_p_teacher.clone().exp() * (log_p_teacher - log_p_student)).sum_dim(1);
+    fn evaluate(&self, student_logits: Tensor<D>, beside: Beside<D>) -> Tensor<1> {
+        let Operands { student, teacher, mask, .. } = Operands::new(self, student_logits, beside);
+        let divergence = Self::divergence(student, teacher, 1.0 / self.temperature.get());
         mean_over_valid(divergence, mask).mul_scalar(self.temperature.squared())
     }
 }

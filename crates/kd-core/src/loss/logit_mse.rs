@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{DistillLoss, LossError, hinton::check_softmax, operands::Operands, operands::check_shapes};
+use super::{Beside, DistillLoss, LossError, hinton::check_softmax, operands::Operands, operands::check_shapes};
 use crate::loss::reduce::mean_over_valid;
 
 /// Computes half the squared distance between the logits of student and teacher.
@@ -68,8 +68,8 @@ impl<const D: usize> DistillLoss<D> for LogitMse {
         }
     }
 
-    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1> {
-        let Operands { student, teacher, mask } = Operands::new(self, student_logits, teacher_logits, mask);
+    fn evaluate(&self, student_logits: Tensor<D>, beside: Beside<D>) -> Tensor<1> {
+        let Operands { student, teacher, mask, .. } = Operands::new(self, student_logits, beside);
         let mut difference = student - teacher;
         if self.centered {
             // Centering is linear: centering the difference is centering both sides.

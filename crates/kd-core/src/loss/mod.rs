@@ -11,29 +11,62 @@
 //! Distillation losses implement [`DistillLoss`] and are listed in [`CATALOG`]; [`build`] makes one from a name and
 //! checks that it fits the head. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
 
+mod adaptive;
+mod axes;
 mod bernoulli;
 mod binary_cross_entropy;
+mod boundary;
 mod build;
 mod catalog;
+mod channel_wise;
+mod compared;
+mod correlation;
 mod cross_entropy;
+mod curriculum;
+mod dist;
+mod dkd;
 mod error;
+pub mod feature;
 mod hinton;
+pub mod image;
 mod logit_mse;
+mod multi_level;
+mod nkd;
 mod operands;
+mod pixel_weights;
+mod published;
 mod reduce;
+mod scheduled;
 mod soft_cross_entropy;
+mod standardize;
+mod target;
+mod virtual_teacher;
 
+pub use adaptive::{AdaptiveHinton, Certainty};
 pub use bernoulli::BernoulliKd;
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
+pub use boundary::BoundaryKd;
 pub use build::{Parameters, Value, build};
-pub use catalog::{CATALOG, LossEntry, Output, ParameterEntry, Range, Refusal, find};
+pub use catalog::{CATALOG, LossEntry, On, Output, ParameterEntry, Range, Refusal, find};
+pub use channel_wise::ChannelWiseKd;
+pub use compared::Beside;
 pub use cross_entropy::CrossEntropy;
+pub use curriculum::CurriculumTemperature;
+pub use dist::Dist;
+pub use dkd::Dkd;
 pub use error::LossError;
 pub use hinton::HintonKd;
 pub use logit_mse::LogitMse;
+pub use multi_level::MultiLevel;
+pub use nkd::Nkd;
 pub use operands::check_shapes;
+pub use pixel_weights::{PixelWeights, Weighted};
+pub use published::{PUBLISHED, PaperDivisor, Published, Setting, Sizes, find_published};
 pub use reduce::mean_over_valid;
+pub use scheduled::ScheduledHinton;
 pub use soft_cross_entropy::SoftCrossEntropy;
+pub use standardize::{Standardized, standardize};
+pub use virtual_teacher::VirtualTeacher;
 
 use burn::tensor::Tensor;
 
@@ -42,15 +75,18 @@ use burn::tensor::Tensor;
 /// # Shapes
 /// Logits are `[batch, class]` (pooled) or `[batch, class, (depth,) height, width]` (dense, rank 3 to 5); the class
 /// axis is always axis 1. A mask is `[batch, 1, …spatial]`, where a spatial axis may also have length 1 (one weight for
-/// the whole image): 1 counts, 0 does not. The result is one number, shape `[1]`.
+/// the whole image): 0 does not count, 1 counts, and w counts like w copies of that position. Labels are
+/// `[batch, 1, …spatial]`. The result is one number, shape `[1]`.
 ///
 /// # Policy
 /// Whatever stands at a masked position, NaN included, changes neither value nor gradient. A mask without a valid
 /// position gives exactly 0 with gradient 0. The teacher's logits and the mask are taken off the autodiff graph inside,
-/// so no gradient can reach them, and are converted to the student's floating type.
+/// so no gradient can reach them, and are converted to the student's floating type. A loss that needs labels leaves out
+/// positions whose label is negative: they have none.
 ///
 /// # Panics
-/// [`DistillLoss::forward`] panics with the text of [`LossError`] when [`DistillLoss::check`] would fail.
+/// [`DistillLoss::evaluate`] panics with the text of [`LossError`] when [`DistillLoss::check`] would fail, or when the
+/// loss needs labels and there are none.
 pub trait DistillLoss<const D: usize>: Send + Sync + std::fmt::Debug {
     /// The name in the catalog.
     fn name(&self) -> &'static str;
@@ -63,6 +99,16 @@ pub trait DistillLoss<const D: usize>: Send + Sync + std::fmt::Debug {
         check_shapes(student, teacher, mask)
     }
 
-    /// Computes the loss, shape `[1]`.
-    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1>;
+    /// Whether hard labels are needed beside the teacher's logits.
+    fn needs_labels(&self) -> bool {
+        false
+    }
+
+    /// Computes the loss, shape `[1]`, from the student's logits and what stands [beside](Beside) them.
+    fn evaluate(&self, student_logits: Tensor<D>, beside: Beside<D>) -> Tensor<1>;
+
+    /// [`evaluate`](Self::evaluate) for a loss that needs no labels.
+    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1> {
+        self.evaluate(student_logits, Beside::new(teacher_logits).with_mask(mask))
+    }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation::log_softmax};
 
-use super::{DistillLoss, LossError, hinton::check_softmax, operands::Operands, reduce::mean_over_valid};
+use super::{Beside, DistillLoss, LossError, hinton::check_softmax, operands::Operands, reduce::mean_over_valid};
 use crate::temperature::Temperature;
 
 /// Computes τ² times the cross-entropy of the student's softened softmax against the teacher's.
@@ -61,9 +61,9 @@ impl<const D: usize> DistillLoss<D> for SoftCrossEntropy {
         check_softmax("soft-cross-entropy", student, teacher, mask)
     }
 
-    fn forward(&self, student_logits: Tensor<D>, teacher_logits: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<1> {
-        let operands = Operands::new(self, student_logits, teacher_logits, mask);
-        let Operands { student, teacher, mask } = operands.softened(self.temperature);
+    fn evaluate(&self, student_logits: Tensor<D>, beside: Beside<D>) -> Tensor<1> {
+        let operands = Operands::new(self, student_logits, beside);
+        let Operands { student, teacher, mask, .. } = operands.softened(self.temperature);
         let log_p_student = log_softmax(student, 1);
         let p_teacher = log_softmax(teacher, 1).exp();
         let cross_entropy = (p_teacher * log_p_student).sum_dim(1).neg();

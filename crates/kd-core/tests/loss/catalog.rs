@@ -2,7 +2,7 @@
 
 use kd_core::{
     Head,
-    loss::{CATALOG, DistillLoss, LossError, Output, Parameters, Range, build},
+    loss::{CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build},
 };
 
 const HEADS: [Head; 5] = [
@@ -13,15 +13,68 @@ const HEADS: [Head; 5] = [
     Head::Ordinal { classes: 4 },
 ];
 
-/// One character per head of [`HEADS`]: `+` fits, `-` is refused. Pooled and dense are equal for these losses.
-const TABLE: [(&str, &str); 4] =
-    [("hinton", "-++--"), ("soft-cross-entropy", "-++--"), ("bernoulli", "+--++"), ("logit-mse", "+++++")];
+/// One character per head of [`HEADS`]: `+` fits, `-` is refused; then `p` for pooled output, `d` for dense, and `x`
+/// where a recipe cannot name the loss.
+const TABLE: [(&str, &str, &str); 34] = [
+    ("hinton", "-++--", "pd"),
+    ("soft-cross-entropy", "-++--", "pd"),
+    ("bernoulli", "+--++", "pd"),
+    ("logit-mse", "+++++", "pd"),
+    ("dkd", "--+--", "pd"),
+    ("nkd", "--+--", "pd"),
+    ("dist", "+++++", "pd"),
+    ("multi-level", "-++--", "p"),
+    ("virtual-teacher", "-++--", "pd"),
+    ("channel-wise", "+++++", "d"),
+    ("boundary", "+++--", "d"),
+    ("adaptive-hinton", "-++--", "pd"),
+    ("scheduled-hinton", "-++--", "pd"),
+    ("curriculum", "-++--", "pdx"),
+    ("hint", "+++++", "pdx"),
+    ("mgd", "+++++", "pdx"),
+    ("attention-transfer", "+++++", "dx"),
+    ("similarity-preserving", "+++++", "pdx"),
+    ("relation-distance", "+++++", "pdx"),
+    ("relation-angle", "+++++", "pdx"),
+    ("pkd", "+++++", "pdx"),
+    ("hierarchical-context", "+++++", "pdx"),
+    ("vid", "+++++", "pdx"),
+    ("in-batch-contrast", "+++++", "pdx"),
+    ("pair-affinity", "+++++", "dx"),
+    ("ifvd", "+++++", "dx"),
+    ("region-affinity", "+++++", "dx"),
+    ("cross-image", "+++++", "dx"),
+    ("l1", "-----", "dx"),
+    ("charbonnier", "-----", "dx"),
+    ("response", "-----", "dx"),
+    ("gradient", "-----", "dx"),
+    ("frequency", "-----", "dx"),
+    ("ssim", "-----", "dx"),
+];
 
+/// Parameters that fit every head on which the loss fits.
 fn valid(name: &str) -> Parameters {
-    if name == "logit-mse" {
-        Parameters::new().with("centered", false)
-    } else {
-        Parameters::new().with("temperature", 4.0)
+    let empty = Parameters::new();
+    let tau = empty.clone().with("temperature", 4.0);
+    match name {
+        "logit-mse" => empty.with("centered", false),
+        "dkd" => tau.with("alpha", 1.0).with("beta", 8.0),
+        "nkd" => tau.with("gamma", 1.5),
+        "dist" => tau.with("inter", 0.0).with("intra", 1.0),
+        "multi-level" => empty.with("lowest", 2.0).with("highest", 6.0),
+        "virtual-teacher" => tau.with("probability", 0.9),
+        "boundary" => tau.with("radius", 2.0).with("factor", 4.0),
+        "adaptive-hinton" => empty.with("lowest", 2.0).with("highest", 6.0).with("certainty", "entropy"),
+        "scheduled-hinton" => empty.with("start", 8.0).with("end", 2.0).with("epochs", 10.0).with("shape", "linear"),
+        "attention-transfer" => empty.with("power", "2"),
+        "in-batch-contrast" => tau,
+        "pair-affinity" => empty.with("norm", "squared").with("per_axis", 8.0),
+        "cross-image" => tau.with("per_axis", 8.0),
+        "charbonnier" => empty.with("epsilon", 0.001),
+        "response" => empty.with("alpha", 0.5),
+        "ssim" => empty.with("range", 1.0).with("window", 11.0).with("sigma", 1.5),
+        name if CATALOG.iter().any(|entry| entry.name == name && entry.parameters.is_empty()) => empty,
+        _ => tau,
     }
 }
 
@@ -32,32 +85,36 @@ fn refusal<const D: usize>(name: &str, parameters: &Parameters, head: Head) -> L
     }
 }
 
+fn name_built(name: &str, head: Head, rank: usize) -> Result<&'static str, LossError> {
+    match rank {
+        2 => build::<2>(name, &valid(name), head).map(|loss| loss.name()),
+        3 => build::<3>(name, &valid(name), head).map(|loss| loss.name()),
+        4 => build::<4>(name, &valid(name), head).map(|loss| loss.name()),
+        _ => build::<5>(name, &valid(name), head).map(|loss| loss.name()),
+    }
+}
+
 #[test]
 fn every_cell_of_loss_head_and_output_is_as_the_table_says() {
-    assert_eq!(CATALOG.iter().map(|e| e.name).collect::<Vec<_>>(), TABLE.map(|(name, _)| name));
-    for (entry, (name, cells)) in CATALOG.iter().zip(TABLE) {
+    assert_eq!(CATALOG.iter().map(|e| e.name).collect::<Vec<_>>(), TABLE.map(|(name, ..)| name));
+    for (entry, (name, cells, outputs)) in CATALOG.iter().zip(TABLE) {
+        for (output, letter) in [(Output::Pooled, 'p'), (Output::Dense, 'd')] {
+            assert_eq!(entry.fits_output(output).is_ok(), outputs.contains(letter), "{name} {}", output.name());
+        }
         for (head, cell) in HEADS.into_iter().zip(cells.chars()) {
-            let what = format!("{name} on {}", head.name());
-            assert_eq!(entry.fits_head(head).is_ok(), cell == '+', "{what}");
-            let built = [build::<2>(name, &valid(name), head).map(|loss| loss.name())];
-            let dense = [3, 4, 5].map(|rank| match rank {
-                3 => build::<3>(name, &valid(name), head).map(|loss| loss.name()),
-                4 => build::<4>(name, &valid(name), head).map(|loss| loss.name()),
-                _ => build::<5>(name, &valid(name), head).map(|loss| loss.name()),
-            });
-            for result in built.into_iter().chain(dense) {
-                match result {
-                    Ok(loss) => assert!(cell == '+' && loss == name, "{what}"),
+            assert_eq!(entry.fits_head(head).is_ok(), cell == '+', "{name} on {}", head.name());
+            for rank in 2..=5 {
+                let what = format!("{name} on {} rank {rank}", head.name());
+                let fits = cell == '+' && outputs.contains(if rank == 2 { 'p' } else { 'd' }) && !outputs.contains('x');
+                match name_built(name, head, rank) {
+                    Ok(loss) => assert!(fits && loss == name, "{what}"),
                     Err(LossError::Refused { loss, refusal, .. }) => {
-                        assert!(cell == '-' && loss == name, "{what}");
-                        assert!(refusal.reason.len() > 20 && refusal.instead.starts_with("use `"), "{what}");
+                        assert!(!fits && loss == name, "{what}");
+                        assert!(refusal.reason.len() > 20 && refusal.instead.starts_with("use "), "{what}");
                     }
                     Err(other) => panic!("{what}: {other}"),
                 }
             }
-        }
-        for output in [Output::Pooled, Output::Dense] {
-            assert!(entry.fits_output(output).is_ok(), "{name} {}", output.name());
         }
     }
 }
@@ -66,16 +123,107 @@ fn every_cell_of_loss_head_and_output_is_as_the_table_says() {
 fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
     for entry in CATALOG {
         for text in [entry.doc, entry.formula, entry.divisor, entry.source] {
-            assert!(text.len() > 10, "{}", entry.name);
+            assert!(text.len() > 5, "{}", entry.name);
+        }
+        assert_eq!(valid(entry.name).0.len(), entry.parameters.iter().filter(|p| p.range.is_required()).count());
+        if let Some(refusal) = entry.not_in_recipes {
+            assert!(refusal.reason.len() > 20 && refusal.instead.starts_with("use "), "{}", entry.name);
+            continue;
         }
         let head = HEADS.into_iter().find(|head| entry.fits_head(*head).is_ok()).unwrap();
         for parameter in entry.parameters {
-            assert!(parameter.range.is_required(), "no policy has a default: {} {}", entry.name, parameter.name);
-            let text = refusal::<2>(entry.name, &Parameters::new(), head).to_string();
+            if !parameter.range.is_required() {
+                assert!(["standardize", "pixels"].contains(&parameter.name), "only what is off has a default");
+                continue;
+            }
+            let mut others = valid(entry.name);
+            assert!(others.0.remove(parameter.name).is_some(), "{} {}", entry.name, parameter.name);
+            let found = if entry.pooled {
+                refusal::<2>(entry.name, &others, head)
+            } else {
+                refusal::<4>(entry.name, &others, head)
+            };
             let expected = format!("loss `{}` needs parameter `{}`, found none\nhint: ", entry.name, parameter.name);
-            assert!(text.starts_with(&expected), "{text}");
+            assert!(found.to_string().starts_with(&expected), "{found}");
         }
     }
+}
+
+#[test]
+fn whether_a_row_needs_labels_is_what_its_loss_says() {
+    for entry in CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none()) {
+        let head = HEADS.into_iter().rev().find(|head| entry.fits_head(*head).is_ok()).unwrap();
+        let needs = if entry.pooled {
+            build::<2>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
+        } else {
+            build::<4>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
+        };
+        assert_eq!(needs, entry.labels, "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_loss_that_recipes_cannot_name_yet_says_why() {
+    let text = refusal::<2>("pkd", &Parameters::new(), HEADS[2]).to_string();
+    assert_eq!(
+        text,
+        "loss `pkd` does not fit a recipe's term: it compares features at a pair of taps, and a recipe cannot name taps \
+         yet\nhint: use a loss on logits (`kd losses` lists them)"
+    );
+    let text = refusal::<4>("l1", &Parameters::new(), HEADS[0]).to_string();
+    assert!(text.starts_with("loss `l1` does not fit a one-channel head: its answers are logits"), "{text}");
+    for entry in CATALOG {
+        assert_eq!(entry.on != On::Logits || entry.name == "curriculum", entry.not_in_recipes.is_some());
+    }
+}
+
+#[test]
+fn the_catalog_names_features_and_their_needs_as_the_losses_do() {
+    let found: Vec<_> =
+        CATALOG.iter().filter(|entry| entry.on == On::Features).map(|e| (e.name, e.labels, e.source)).collect();
+    for (name, labels) in crate::feature_subjects::names_and_labels() {
+        assert!(found.iter().any(|row| (row.0, row.1) == (name, labels)), "{name} {labels}");
+    }
+}
+
+#[test]
+fn transforms_are_refused_with_the_reason_on_heads_where_they_collapse() {
+    for head in HEADS {
+        let softmax = matches!(head, Head::Softmax { .. });
+        if !head.is_bernoulli() {
+            let standardized = build::<2>("hinton", &valid("hinton").with("standardize", true), head);
+            assert_eq!(standardized.is_ok(), softmax, "{}", head.name());
+            if let Err(error) = standardized {
+                assert!(error.to_string().contains("only the sign is left"), "{error}");
+            }
+        }
+        let inter = build::<2>("dist", &valid("dist").with("inter", 1.0), head);
+        assert_eq!(inter.is_ok(), softmax, "{}", head.name());
+        if let Err(error) = inter {
+            assert!(error.to_string().ends_with("hint: set `inter = 0` and keep `intra`"), "{error}");
+        }
+        let balanced = build::<4>("logit-mse", &valid("logit-mse").with("pixels", "class-balanced"), head);
+        let has_classes = !matches!(head, Head::MultiLabel { .. } | Head::Ordinal { .. });
+        assert_eq!(balanced.is_ok(), has_classes, "{}", head.name());
+        if let Ok(loss) = balanced {
+            assert!(loss.needs_labels());
+        }
+    }
+}
+
+#[test]
+fn words_and_whole_numbers_are_checked() {
+    let text = refusal::<2>("hinton", &valid("hinton").with("pixels", "balanced"), HEADS[1]).to_string();
+    assert_eq!(
+        text,
+        "parameter `pixels` of loss `hinton` must be one of all, class-balanced, foreground-balanced, found text `balanced`"
+    );
+    let text = refusal::<2>("multi-level", &valid("multi-level").with("lowest", 2.5), HEADS[1]).to_string();
+    assert_eq!(text, "parameter `lowest` of loss `multi-level` must be a whole number from 1 to 100, found 2.5");
+    let text = refusal::<2>("dkd", &valid("dkd").with("beta", -1.0), HEADS[2]).to_string();
+    assert_eq!(text, "parameter `beta` of loss `dkd` must be a number from 0 to 1000, found -1");
+    let text = refusal::<2>("adaptive-hinton", &valid("adaptive-hinton").with("lowest", 0.0), HEADS[2]).to_string();
+    assert!(text.starts_with("parameter `lowest` of loss `adaptive-hinton`: temperature must be"), "{text}");
 }
 
 #[test]
@@ -112,7 +260,7 @@ fn a_misspelled_loss_or_parameter_gets_the_nearest_name() {
     let text = refusal::<2>("hinton", &misspelled, Head::TwoClassSoftmax).to_string();
     assert_eq!(
         text,
-        "loss `hinton` has no parameter `temprature`, expected temperature\nhint: did you mean `temperature`?"
+        "loss `hinton` has no parameter `temprature`, expected temperature, standardize, pixels\nhint: did you mean `temperature`?"
     );
 }
 

@@ -1,0 +1,112 @@
+//! One term of an arm: weight, ramp and parameters, given one by one or by the name of a published setting.
+
+use anyhow::{Context, Result, bail};
+use kd_core::Ramp;
+use kd_core::loss::{self, Parameters, Sizes};
+
+use super::{RampShape, TermTable};
+
+/// The name of the hard-label loss in a recipe.
+pub(super) const TASK: &str = "task";
+
+/// One term as the recipe has it.
+pub(crate) struct ArmTerm {
+    pub(crate) table: TermTable,
+    pub(crate) weight: f64,
+    pub(crate) ramp: Ramp,
+    pub(crate) parameters: Parameters,
+    pub(crate) smoothing: f64,
+}
+
+/// Reads a term; `sizes` translate a published weight.
+pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
+    let mut parameters = Parameters::new();
+    let mut smoothing = 0.0;
+    for (key, value) in &table.parameters {
+        let value = TermTable::value(value)
+            .with_context(|| format!("`{key}` is {value}, expected a number, a flag or a text"))?;
+        match (table.loss.as_str(), key.as_str(), &value) {
+            (TASK, "smoothing", loss::Value::Number(number)) => smoothing = *number,
+            (TASK, ..) => bail!("`{key}` = {value} is not known to the task loss, expected `smoothing` or nothing"),
+            _ => {
+                parameters.0.insert(key.clone(), value);
+            }
+        }
+    }
+    let (weight, ramp_epochs) = match (&table.published, table.weight) {
+        (None, Some(weight)) => (weight, table.ramp_epochs),
+        (None, None) => bail!("`weight` is missing, expected a number\nhint: or name a `published` setting"),
+        (Some(name), None) => {
+            let preset = loss::find_published(&table.loss, name)?;
+            let settled = preset.parameters().0;
+            if let Some(key) = settled.keys().find(|key| parameters.0.contains_key(*key)) {
+                bail!(
+                    "`{key}` is set, but the published setting `{name}` says what it is\nhint: leave one of them out"
+                );
+            }
+            if table.ramp_epochs.is_some() {
+                bail!(
+                    "`ramp_epochs` is set, but the published setting `{name}` says what it is\nhint: leave one of them out"
+                );
+            }
+            parameters.0.extend(settled);
+            (preset.weight_here(sizes), Some(preset.ramp_epochs).filter(|epochs| *epochs > 0))
+        }
+        (Some(name), Some(_)) => {
+            bail!("`weight` is set beside the published setting `{name}`, which has one\nhint: leave one of them out")
+        }
+    };
+    let ramp = match (ramp_epochs, table.ramp_shape) {
+        (None, None) => Ramp::None,
+        (None, Some(_)) => bail!("`ramp_shape` is set without `ramp_epochs`"),
+        (Some(0), _) => bail!("`ramp_epochs` is 0, expected 1 or more\nhint: leave it out for the full weight at once"),
+        (Some(epochs), None | Some(RampShape::Linear)) => Ramp::Linear { epochs },
+        (Some(epochs), Some(RampShape::Sigmoid)) => Ramp::Sigmoid { epochs },
+    };
+    Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: Sizes = Sizes { samples: 32, classes: 4, pixels: 1 };
+
+    fn term(text: &str) -> Result<ArmTerm> {
+        term_of(&toml::from_str(text)?, SIZES)
+    }
+
+    fn refused(text: &str) -> String {
+        format!("{:#}", term(text).err().expect("refused"))
+    }
+
+    #[test]
+    fn a_published_setting_gives_weight_parameters_and_ramp() {
+        let found = term("loss = 'dkd'\npublished = 'mdistiller-cifar'").unwrap();
+        assert_eq!((found.weight, found.ramp), (1.0, Ramp::Linear { epochs: 20 }));
+        assert_eq!(found.parameters, Parameters::new().with("temperature", 4.0).with("alpha", 1.0).with("beta", 8.0));
+        // A mean over samples and classes of twice our term: 0.1 · 2 / 4.
+        assert_eq!(term("loss = 'logit-mse'\npublished = 'kd-zoo'").unwrap().weight, 0.05);
+    }
+
+    #[test]
+    fn what_a_published_setting_says_cannot_be_said_again() {
+        let preset = "loss = 'dkd'\npublished = 'mdistiller-cifar'\n";
+        for key in ["weight = 1.0", "beta = 2.0", "ramp_epochs = 3"] {
+            let name = key.split(' ').next().unwrap();
+            assert!(refused(&format!("{preset}{key}")).starts_with(&format!("`{name}` is set")), "{key}");
+        }
+        assert!(refused("loss = 'dkd'\npublished = 'nobody'").contains("expected one of mdistiller-cifar"));
+        assert!(refused("loss = 'dkd'").starts_with("`weight` is missing"));
+    }
+
+    #[test]
+    fn a_ramp_has_a_length_and_a_shape() {
+        let ramp = |keys: &str| term(&format!("loss = 'hinton'\nweight = 0.5\n{keys}")).map(|term| term.ramp);
+        assert_eq!(ramp("").unwrap(), Ramp::None);
+        assert_eq!(ramp("ramp_epochs = 3").unwrap(), Ramp::Linear { epochs: 3 });
+        assert_eq!(ramp("ramp_epochs = 3\nramp_shape = 'sigmoid'").unwrap(), Ramp::Sigmoid { epochs: 3 });
+        assert!(ramp("ramp_epochs = 0").is_err() && ramp("ramp_shape = 'linear'").is_err());
+        assert!(ramp("ramp_epochs = 3\nramp_shape = 'sudden'").is_err());
+    }
+}
