@@ -4,6 +4,7 @@
 //! Everything read here was written by somebody else: every length a file declares is checked against the bytes that are
 //! there before memory is taken for it, and no content makes a reader panic.
 
+mod dicom;
 mod error;
 mod images;
 mod labelled_png;
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use dicom::{DicomImage, Photometric, Voi, Window, WindowFunction, read_dicom};
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};
 pub use labelled_png::{LABELS_FILE, LabelledPng, labels_csv, read_labelled_png};
@@ -39,7 +41,7 @@ pub enum FileFormat {
     Npz,
     /// A gzip stream; what is inside is unknown.
     Gzip,
-    /// DICOM with its preamble.
+    /// DICOM, with or without its preamble.
     Dicom,
     /// NIfTI-1 or NIfTI-2, not compressed.
     Nifti,
@@ -82,14 +84,14 @@ impl FileFormat {
     /// Whether this build reads it.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        !matches!(self, Self::Gzip | Self::Dicom | Self::Nifti | Self::Zip | Self::Unknown)
+        !matches!(self, Self::Gzip | Self::Nifti | Self::Zip | Self::Unknown)
     }
 
     /// What an error says when the format stands where another one should.
     pub(crate) fn refused(self, expected: &str) -> error::Problem {
         let problem = error::Problem::new(expected, self.name());
         match self {
-            Self::Dicom | Self::Nifti | Self::Gzip => {
+            Self::Nifti | Self::Gzip => {
                 problem.hint("this build has no reader for it; convert it to PNG, npy or npz first")
             }
             Self::Unknown => problem.hint("check that the file is what its name says, and that it is not cut off"),
@@ -151,6 +153,8 @@ fn by_magic(head: &[u8]) -> FileFormat {
         FileFormat::Safetensors
     } else if at(257, b"ustar") || head[..head.len().min(64)].windows(TORCH.len()).any(|window| window == TORCH) {
         FileFormat::TorchLegacy
+    } else if dicom::starts_like_a_data_set(head) {
+        FileFormat::Dicom
     } else {
         FileFormat::Unknown
     }

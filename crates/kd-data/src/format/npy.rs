@@ -385,10 +385,14 @@ pub fn read_npy(path: &Path) -> Result<StoredArray, FormatError> {
 pub enum NpyValue {
     /// `|u1`
     U8(NpyArray<u8>),
+    /// `|i1`
+    I8(NpyArray<i8>),
     /// `<u2`
     U16(NpyArray<u16>),
     /// `<i2`
     I16(NpyArray<i16>),
+    /// `<u4`
+    U32(NpyArray<u32>),
     /// `<i4`
     I32(NpyArray<i32>),
     /// `<i8`
@@ -419,6 +423,8 @@ impl NpyValue {
         }
         let (descr, shape, count, data) = match self {
             Self::U8(array) => raw!("|u1", array),
+            Self::I8(array) => raw!("|i1", array),
+            Self::U32(array) => raw!("<u4", array),
             Self::U16(array) => raw!("<u2", array),
             Self::I16(array) => raw!("<i2", array),
             Self::I32(array) => raw!("<i4", array),
