@@ -185,7 +185,8 @@ impl<'a> Reader<'a> {
             return self.fragments(end).map(|fragments| Some(Value::Fragments(fragments)));
         }
         let undefined = header.length == UNDEFINED;
-        if !undefined && !(kept && tag::is_sequence(header.tag)) {
+        let opened = undefined || kept && tag::is_sequence(header.tag);
+        if !opened {
             let value = self.value(header, end)?;
             return Ok(kept.then_some(Value::Bytes(value)));
         }
@@ -211,7 +212,10 @@ impl<'a> Reader<'a> {
 
     fn items(&mut self, of: Tag, end: usize, undefined: bool, depth: usize) -> Result<Vec<DataSet<'a>>, Problem> {
         if depth >= DEEPEST {
-            return Err(Problem::new(format!("at most {DEEPEST} sequences within each other"), format!("more in {of}")));
+            return Err(Problem::new(
+                format!("at most {DEEPEST} sequences within each other"),
+                format!("more in {of}"),
+            ));
         }
         let mut items = Vec::new();
         loop {

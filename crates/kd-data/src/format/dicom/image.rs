@@ -22,19 +22,50 @@ use super::window::{Voi, VoiSteps, Window, WindowFunction};
 /// Runs `$body` with `$values` bound to the numbers of an array, whatever their type, and `$as_f64` to the cast.
 macro_rules! with_numbers {
     ($array:expr, |$values:ident, $as_f64:ident| $body:expr) => {{
-        #[allow(clippy::cast_lossless, clippy::cast_precision_loss)]
+        // Floats become whole numbers in front of tables only, and 64 bits become 32 by contract.
+        #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
         match $array {
-            NpyValue::U8(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &u8| f64::from(*v); $body }
-            NpyValue::I8(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &i8| f64::from(*v); $body }
-            NpyValue::U16(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &u16| f64::from(*v); $body }
-            NpyValue::I16(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &i16| f64::from(*v); $body }
-            NpyValue::U32(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &u32| f64::from(*v); $body }
-            NpyValue::I32(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &i32| f64::from(*v); $body }
-            NpyValue::F32(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &f32| f64::from(*v); $body }
-            NpyValue::F64(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &f64| *v; $body }
+            NpyValue::U8(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &u8| f64::from(*v);
+                $body
+            }
+            NpyValue::I8(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &i8| f64::from(*v);
+                $body
+            }
+            NpyValue::U16(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &u16| f64::from(*v);
+                $body
+            }
+            NpyValue::I16(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &i16| f64::from(*v);
+                $body
+            }
+            NpyValue::U32(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &u32| f64::from(*v);
+                $body
+            }
+            NpyValue::I32(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &i32| f64::from(*v);
+                $body
+            }
+            NpyValue::F32(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &f32| f64::from(*v);
+                $body
+            }
+            NpyValue::F64(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &f64| *v;
+                $body
+            }
             // Stored pixels are never of these.
-            NpyValue::I64(NpyArray { values: $values, .. }) => { let $as_f64 = |v: &i64| *v as f64; $body }
-            NpyValue::Text(NpyArray { values: $values, .. }) => { let $as_f64 = |_: &String| 0.0; $body }
+            NpyValue::I64(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &i64| *v as f64;
+                $body
+            }
+            NpyValue::Text(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |_: &String| 0.0;
+                $body
+            }
         }
     }};
 }
@@ -91,7 +122,9 @@ impl DicomImage {
         }
         let format = PixelFormat::read(&set)?;
         let groups = FrameGroups::of(&set);
-        if groups.distinct() != 1 && groups.distinct() != format.frames {
+        // Items without a frame come from files that were cut down to their first frames; a frame without its item has
+        // nothing to stand on.
+        if groups.distinct() != 1 && groups.distinct() < format.frames {
             let expected = format!("an item a frame in {}, {} in all", tag::FRAME_GROUPS, format.frames);
             return Err(Problem::new(expected, groups.distinct().to_string()));
         }
@@ -174,7 +207,6 @@ impl DicomImage {
     pub(super) fn frame_modality(&self, frame: usize, into: &mut Vec<f32>) -> Result<(), FormatError> {
         let (start, end) = self.frame_range(frame);
         let first = into.len();
-        #[allow(clippy::cast_possible_truncation)] // the result is 32 bits by contract
         with_numbers!(&self.stored, |values, as_f64| {
             let values = &values[start..end];
             if let Some(palette) = &self.palette {
@@ -297,7 +329,8 @@ use super::stored::Stored;
 
 fn voi_steps(set: &DataSet<'_>, groups: &FrameGroups<'_>, signed: bool) -> Result<VoiSteps, Problem> {
     use super::lookup::LookupTable;
-    let tables = set.items(tag::VOI_LUT).iter().map(|item| LookupTable::read(item, signed)).collect::<Result<_, _>>()?;
+    let tables =
+        set.items(tag::VOI_LUT).iter().map(|item| LookupTable::read(item, signed)).collect::<Result<_, _>>()?;
     let windows = (0..groups.distinct())
         .map(|frame| {
             let holding = groups.holding(frame, tag::FRAME_VOI, tag::WINDOW_CENTER);
@@ -322,4 +355,3 @@ fn intensity(set: &DataSet<'_>, format: &PixelFormat, modality: &ModalityStep) -
     }
     Intensity::Arbitrary
 }
-

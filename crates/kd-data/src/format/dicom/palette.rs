@@ -69,7 +69,8 @@ fn expand(segments: &[u16], wide: bool, count: usize, tag: Tag) -> Result<Vec<u1
                 let numbers = if wide { 4 } else { 6 };
                 let indirect = segments.get(at..at + numbers).ok_or_else(cut)?;
                 let width = if wide { 16 } else { 8 };
-                let offset = indirect[2..].iter().rev().fold(0usize, |offset, &part| offset << width | usize::from(part));
+                let offset =
+                    indirect[2..].iter().rev().fold(0usize, |offset, &part| offset << width | usize::from(part));
                 let mut target = if wide { offset / 2 } else { offset };
                 for _ in 0..indirect[1] {
                     let rest = segments.get(target..).filter(|rest| !rest.is_empty());

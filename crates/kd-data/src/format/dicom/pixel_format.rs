@@ -74,7 +74,12 @@ impl Photometric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SampleType {
     /// `allocated` bits each (1, 8, 16 or 32), of which `stored` count, the highest of them at `stored + shift − 1`.
-    Integer { allocated: u16, stored: u16, shift: u16, signed: bool },
+    Integer {
+        allocated: u16,
+        stored: u16,
+        shift: u16,
+        signed: bool,
+    },
     Float32,
     Float64,
 }
@@ -115,11 +120,11 @@ impl PixelFormat {
             Some(frames) => return Err(Problem::new(format!("{} from 1", tag::FRAMES), frames.to_string())),
         };
         let expected: u16 = if photometric.is_grey() || photometric == Photometric::Palette { 1 } else { 3 };
-        let samples = one_of(tag::SAMPLES_PER_PIXEL, set.u16(tag::SAMPLES_PER_PIXEL)?.unwrap_or(expected), &[expected])?;
+        let samples =
+            one_of(tag::SAMPLES_PER_PIXEL, set.u16(tag::SAMPLES_PER_PIXEL)?.unwrap_or(expected), &[expected])?;
         let planar = samples == 3 && one_of(tag::PLANAR, set.u16(tag::PLANAR)?.unwrap_or(0), &[0, 1])? == 1;
         let sample_type = Self::sample_type(set)?;
-        let format =
-            Self { frames, rows, columns, samples: usize::from(samples), sample_type, planar, photometric };
+        let format = Self { frames, rows, columns, samples: usize::from(samples), sample_type, planar, photometric };
         if format.n_samples().and_then(|n| n.checked_mul(8)).is_none() {
             return Err(Problem::new("a shape that can be counted", format!("{frames} frames of {rows} × {columns}")));
         }

@@ -67,7 +67,10 @@ pub(super) fn read(set: &DataSet<'_>, format: &PixelFormat, syntax: TransferSynt
                 return Ok(Stored { values, ybr });
             }
             if !matches!(syntax.syntax, Syntax::Native | Syntax::Deflated) {
-                return Err(Problem::new(format!("compressed fragments in {} ({})", tag::PIXELS, syntax.name), "bytes"));
+                return Err(Problem::new(
+                    format!("compressed fragments in {} ({})", tag::PIXELS, syntax.name),
+                    "bytes",
+                ));
             }
             Ok(Stored { values: uncompressed(element, format)?, ybr: by_header })
         }

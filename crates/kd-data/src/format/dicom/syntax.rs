@@ -58,9 +58,7 @@ impl TransferSyntax {
             ".4.51" => Ok(Self::compressed(Syntax::Jpeg, "JPEG Extended")),
             ".4.57" => Ok(Self::compressed(Syntax::Jpeg, "JPEG Lossless")),
             ".4.70" => Ok(Self::compressed(Syntax::Jpeg, "JPEG Lossless SV1")),
-            ".4.80" | ".4.81" if cfg!(feature = "jpeg-ls") => Ok(Self::compressed(Syntax::JpegLs, "JPEG-LS")),
-            ".4.80" | ".4.81" => Err(Problem::new("a transfer syntax that this build reads", format!("JPEG-LS, UID {uid}"))
-                .hint("build with the feature `jpeg-ls` of kd-data, which needs CMake and a C++ compiler")),
+            ".4.80" | ".4.81" => Ok(Self::compressed(Syntax::JpegLs, "JPEG-LS")),
             ".4.90" | ".4.91" => Ok(Self::compressed(Syntax::Jpeg2000, "JPEG 2000")),
             ".8.1" => Ok(Self::compressed(Syntax::DeflatedFrame, "Deflated Image Frame Compression")),
             ".4.92" | ".4.93" => no_codec("JPEG 2000 part 2 (multi-component)"),

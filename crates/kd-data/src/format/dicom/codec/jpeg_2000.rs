@@ -47,7 +47,8 @@ pub(super) fn decode<'a>(data: &[u8], format: &PixelFormat) -> Result<Frame<'a>,
     if size.components.iter().any(|&(bits, _)| bits != precision) || precision > 16 {
         return Err(Problem::new("JPEG 2000 components of one precision up to 16 bits", format!("{precision} bits")));
     }
-    let refused = |error: &dyn std::fmt::Display| Problem::truncated("a JPEG 2000 stream that decodes", error.to_string());
+    let refused =
+        |error: &dyn std::fmt::Display| Problem::truncated("a JPEG 2000 stream that decodes", error.to_string());
     let settings = DecodeSettings { strict: true, resolve_palette_indices: false, target_resolution: None };
     let image = Image::new(stream, &settings).map_err(|error| refused(&error))?;
     let mut context = DecoderContext::default();

@@ -7,7 +7,6 @@
 mod fragments;
 mod jpeg;
 mod jpeg_2000;
-#[cfg(feature = "jpeg-ls")]
 mod jpeg_ls;
 mod rle;
 
@@ -67,7 +66,6 @@ pub(super) fn decode<'a>(data: &[u8], syntax: TransferSyntax, format: &PixelForm
         Syntax::Rle => rle::decode(data, format.rows * format.columns, format.samples, allocated),
         Syntax::Jpeg => jpeg::decode(data, format),
         Syntax::Jpeg2000 => jpeg_2000::decode(data, format),
-        #[cfg(feature = "jpeg-ls")]
         Syntax::JpegLs => jpeg_ls::decode(data, format),
         Syntax::DeflatedFrame => {
             let bytes = format.frame_bits().unwrap_or(usize::MAX).div_ceil(8);

@@ -11,7 +11,8 @@ use super::{Frame, native};
 pub(super) fn decode<'a>(data: &[u8], pixels: usize, samples: usize, allocated: u16) -> Result<Frame<'a>, Problem> {
     let width = usize::from(allocated.div_ceil(8));
     let planes = samples * width;
-    let header = data.get(..64).ok_or_else(|| Problem::truncated("an RLE header of 64 bytes", data.len().to_string()))?;
+    let header =
+        data.get(..64).ok_or_else(|| Problem::truncated("an RLE header of 64 bytes", data.len().to_string()))?;
     let numbers: Vec<usize> = header
         .as_chunks()
         .0
@@ -31,9 +32,9 @@ pub(super) fn decode<'a>(data: &[u8], pixels: usize, samples: usize, allocated: 
     for segment in 0..planes {
         let start = numbers[segment + 1];
         let end = if segment + 1 < planes { numbers[segment + 2] } else { data.len() };
-        let bytes = data
-            .get(start..end)
-            .ok_or_else(|| Problem::truncated(format!("RLE segment {segment} within {} bytes", data.len()), "outside"))?;
+        let bytes = data.get(start..end).ok_or_else(|| {
+            Problem::truncated(format!("RLE segment {segment} within {} bytes", data.len()), "outside")
+        })?;
         plane.clear();
         unpack(bytes, pixels, &mut plane);
         if plane.len() < pixels {
