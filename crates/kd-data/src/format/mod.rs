@@ -18,7 +18,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use dicom::{DicomImage, Photometric, Voi, Window, WindowFunction, read_dicom};
+pub use dicom::{
+    DicomImage, DicomSeries, DicomStack, DicomVolume, Photometric, Tilt, Voi, Window, WindowFunction,
+    find_dicom_stacks, read_dicom, read_dicom_volume,
+};
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};
 pub use labelled_png::{LABELS_FILE, LabelledPng, labels_csv, read_labelled_png};

@@ -10,9 +10,8 @@ use super::syntax::{Syntax, TransferSyntax};
 use super::tag::{self, Tag};
 use crate::format::FormatError;
 
-/// No data set of images inflates to more.
+/// No data set of images inflates to more. Deflate makes at most 1032 bytes out of one, so a small file never gets there.
 const LARGEST_INFLATED: u64 = 1 << 32;
-/// Deflate makes at most 1032 bytes out of one, so a larger result is no deflate stream that a DICOM writer made.
 const DICOM_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Headers of one image are rarely longer; a file whose header is, is read whole.
 const HEAD_BYTES: u64 = 1 << 17;
@@ -75,12 +74,30 @@ impl<'a> Container<'a> {
         Ok(Self { syntax, body, start })
     }
 
-    /// Reads the data set, with or without its pixels.
-    pub(super) fn data_set(&self, with_pixels: bool) -> Result<DataSet<'_>, Problem> {
-        let mut reader = Reader { bytes: &self.body, at: self.start, encoding: self.syntax.encoding };
-        let is_pixels = |tag| matches!(tag, tag::PIXELS | tag::FLOAT_PIXELS | tag::DOUBLE_PIXELS);
-        reader.data_set(self.body.len(), 0, |tag| !with_pixels && is_pixels(tag))
+    /// Reads the data set with its pixels.
+    pub(super) fn data_set(&self) -> Result<DataSet<'_>, Problem> {
+        self.reader().data_set(self.body.len(), 0, |_| false)
     }
+
+    /// Reads what stands in front of the pixels, and refuses a data set without any.
+    fn header(&self) -> Result<DataSet<'_>, Problem> {
+        let is_pixels = |tag| matches!(tag, tag::PIXELS | tag::FLOAT_PIXELS | tag::DOUBLE_PIXELS);
+        let mut reader = self.reader();
+        let set = reader.data_set(self.body.len(), 0, is_pixels)?;
+        if !reader.peek_tag(self.body.len()).is_some_and(is_pixels) {
+            return Err(no_image());
+        }
+        Ok(set)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { bytes: &self.body, at: self.start, encoding: self.syntax.encoding }
+    }
+}
+
+/// A data set without pixels.
+pub(super) fn no_image() -> Problem {
+    Problem::new(tag::PIXELS.to_string(), "nothing there").hint("the file holds no image")
 }
 
 fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
@@ -98,14 +115,10 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
 /// Reads the attributes of a file that stand in front of its pixels, and gives them to `each`.
 ///
 /// Sorting a series needs the headers of all its files, so only the first bytes of each are read where they are enough.
-pub(super) fn with_header<T>(
-    path: &Path,
-    each: impl Fn(&Container<'_>, &DataSet<'_>) -> Result<T, Problem>,
-) -> Result<T, FormatError> {
+pub(super) fn with_header<T>(path: &Path, each: impl Fn(&DataSet<'_>) -> Result<T, Problem>) -> Result<T, FormatError> {
     let attempt = |bytes: &[u8]| {
         let container = Container::open(bytes)?;
-        let set = container.data_set(false)?;
-        each(&container, &set)
+        each(&container.header()?)
     };
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(|source| FormatError::read(path, source))?;

@@ -43,11 +43,15 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// The plane of a frame; `None` where position or orientation is missing.
+    /// The plane of a frame; `None` where position or orientation is missing. `offsets` are those of a dose grid.
     ///
     /// # Errors
     /// For directions that are not perpendicular and of length 1, within 0.001.
-    pub(super) fn read(groups: &FrameGroups<'_>, frame: usize) -> Result<Option<Self>, Problem> {
+    pub(super) fn read(
+        groups: &FrameGroups<'_>,
+        offsets: Option<&[f64]>,
+        frame: usize,
+    ) -> Result<Option<Self>, Problem> {
         let position = groups.holding(frame, tag::PLANE_POSITION, tag::IMAGE_POSITION);
         let orientation = groups.holding(frame, tag::PLANE_ORIENTATION, tag::IMAGE_ORIENTATION);
         let (Some(position), Some(orientation)) = (position, orientation) else { return Ok(None) };
@@ -61,7 +65,7 @@ impl Plane {
             return Err(Problem::new(expected, "others"));
         }
         // A dose grid has one position and the distance of each frame from it.
-        if let Some(offsets) = groups.set.decimals(tag::GRID_OFFSETS)? {
+        if let Some(offsets) = offsets {
             let Some(&offset) = offsets.get(frame) else {
                 return Err(Problem::new(format!("an offset of each frame in {}", tag::GRID_OFFSETS), "fewer"));
             };
@@ -76,18 +80,33 @@ impl Plane {
     }
 }
 
+/// The distances of a dose grid's frames from the first, along their normal.
+pub(super) fn grid_offsets(set: &DataSet<'_>) -> Result<Option<Vec<f64>>, Problem> {
+    set.decimals(tag::GRID_OFFSETS)
+}
+
 /// The distance of rows, then of columns, in mm: in the patient if known, else on the detector (no magnification is
 /// taken out of it).
 pub(super) fn pixel_spacing(groups: &FrameGroups<'_>, frame: usize) -> Result<Option<[f64; 2]>, Problem> {
-    for tag in [tag::PIXEL_SPACING, tag::IMAGER_PIXEL_SPACING] {
-        let Some(set) = groups.holding(frame, tag::PIXEL_MEASURES, tag) else { continue };
-        let Some(spacing) = set.vector::<2>(tag)? else { continue };
-        if spacing.iter().any(|&mm| mm <= 0.0) {
-            return Err(Problem::new(format!("{tag} above 0"), format!("{spacing:?}")));
+    Ok(match patient_spacing(groups, frame)? {
+        Some(spacing) => Some(spacing),
+        None => spacing(groups, frame, tag::IMAGER_PIXEL_SPACING)?,
+    })
+}
+
+/// The distance of rows, then of columns, in the patient.
+pub(super) fn patient_spacing(groups: &FrameGroups<'_>, frame: usize) -> Result<Option<[f64; 2]>, Problem> {
+    spacing(groups, frame, tag::PIXEL_SPACING)
+}
+
+fn spacing(groups: &FrameGroups<'_>, frame: usize, tag: Tag) -> Result<Option<[f64; 2]>, Problem> {
+    let Some(set) = groups.holding(frame, tag::PIXEL_MEASURES, tag) else { return Ok(None) };
+    match set.vector::<2>(tag)? {
+        Some(spacing) if spacing.iter().any(|&mm| mm <= 0.0) => {
+            Err(Problem::new(format!("{tag} above 0"), format!("{spacing:?}")))
         }
-        return Ok(Some(spacing));
+        spacing => Ok(spacing),
     }
-    Ok(None)
 }
 
 pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
@@ -96,4 +115,8 @@ pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 
 pub(super) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+pub(super) fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|axis| a[axis] - b[axis])
 }

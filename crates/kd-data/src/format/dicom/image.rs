@@ -8,7 +8,7 @@ use kd_image::Intensity;
 use super::super::error::Problem;
 use super::super::{FormatError, NpyArray, NpyValue, read_bytes};
 use super::color;
-use super::container::Container;
+use super::container::{Container, no_image};
 use super::data_set::DataSet;
 use super::frames::{FrameGroups, pixel_spacing};
 use super::modality::ModalityStep;
@@ -116,9 +116,9 @@ pub fn read_dicom(path: &Path) -> Result<DicomImage, FormatError> {
 impl DicomImage {
     fn parse(bytes: &[u8], name: String) -> Result<Self, Problem> {
         let container = Container::open(bytes)?;
-        let set = container.data_set(true)?;
+        let set = container.data_set()?;
         if ![tag::PIXELS, tag::FLOAT_PIXELS, tag::DOUBLE_PIXELS].iter().any(|tag| set.elements.contains_key(tag)) {
-            return Err(Problem::new(tag::PIXELS.to_string(), "nothing there").hint("the file holds no image"));
+            return Err(no_image());
         }
         let format = PixelFormat::read(&set)?;
         let groups = FrameGroups::of(&set);

@@ -21,13 +21,17 @@ mod modality;
 mod padding;
 mod palette;
 mod pixel_format;
+mod slice;
+mod stack;
 mod stored;
 mod syntax;
 mod tag;
 mod value;
+mod volume;
 mod window;
 
 pub(super) use container::starts_like_a_data_set;
 pub use image::{DicomImage, read_dicom};
 pub use pixel_format::Photometric;
+pub use volume::{DicomSeries, DicomStack, DicomVolume, Tilt, find_dicom_stacks, read_dicom_volume};
 pub use window::{Voi, Window, WindowFunction};
