@@ -48,7 +48,7 @@ impl FormatError {
 }
 
 /// What is wrong with some bytes, before it is known which file they came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     expected: String,
     found: String,

@@ -4,6 +4,7 @@
 //! Everything read here was written by somebody else: every length a file declares is checked against the bytes that are
 //! there before memory is taken for it, and no content makes a reader panic.
 
+mod dicom;
 mod error;
 mod images;
 mod labelled_png;
@@ -21,6 +22,10 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
+pub use dicom::{
+    DicomImage, DicomSeries, DicomStack, DicomVolume, Photometric, Tilt, Voi, Window, WindowFunction,
+    find_dicom_stacks, read_dicom, read_dicom_volume,
+};
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};
 pub use labelled_png::{LABELS_FILE, LabelledPng, labels_csv, read_labelled_png};
@@ -48,7 +53,7 @@ pub enum FileFormat {
     Npz,
     /// A gzip stream that holds something else than NIfTI.
     Gzip,
-    /// DICOM with its preamble.
+    /// DICOM, with or without its preamble.
     Dicom,
     /// NIfTI-1 or NIfTI-2, plain or in gzip.
     Nifti,
@@ -91,17 +96,17 @@ impl FileFormat {
     /// Whether this build reads it.
     #[must_use]
     pub const fn has_reader(self) -> bool {
-        !matches!(self, Self::Gzip | Self::Dicom | Self::Zip | Self::Unknown)
+        !matches!(self, Self::Gzip | Self::Zip | Self::Unknown)
     }
 
     /// What an error says when the format stands where another one should.
     pub(crate) fn refused(self, expected: &str) -> error::Problem {
         let problem = error::Problem::new(expected, self.name());
         match self {
-            Self::Dicom | Self::Gzip => {
-                problem.hint("this build has no reader for it; convert it to PNG, npy or npz first")
+            Self::Gzip => problem.hint("this build has no reader for it; convert it to PNG, npy or npz first"),
+            Self::Dicom | Self::Nifti => {
+                problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz")
             }
-            Self::Nifti => problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz"),
             Self::Unknown => problem.hint("check that the file is what its name says, and that it is not cut off"),
             _ => problem,
         }
@@ -163,6 +168,8 @@ fn by_magic(head: &[u8]) -> FileFormat {
         FileFormat::Safetensors
     } else if at(257, b"ustar") || head[..head.len().min(64)].windows(TORCH.len()).any(|window| window == TORCH) {
         FileFormat::TorchLegacy
+    } else if dicom::starts_like_a_data_set(head) {
+        FileFormat::Dicom
     } else {
         FileFormat::Unknown
     }

@@ -1,0 +1,37 @@
+//! DICOM: single files, and series of files that make one volume.
+//!
+//! ```text
+//! container ─▶ data_set ─▶ pixel_format ─▶ stored ─▶ modality ─▶ window
+//! file, meta   tags        shape, bits     codecs,   table,      shades
+//!                                          bits      rescale
+//! ```
+//!
+//! Pixels come in three forms: as stored, after the modality step, and as shades for a screen. Everything that this
+//! module reads was written by somebody else's scanner: what is missing, broken or contradictory is refused with the
+//! file and the attribute, and nothing that identifies a patient is repeated in an error or a value.
+
+mod codec;
+mod color;
+mod container;
+mod data_set;
+mod frames;
+mod image;
+mod lookup;
+mod modality;
+mod padding;
+mod palette;
+mod pixel_format;
+mod slice;
+mod stack;
+mod stored;
+mod syntax;
+mod tag;
+mod value;
+mod volume;
+mod window;
+
+pub(super) use container::starts_like_a_data_set;
+pub use image::{DicomImage, read_dicom};
+pub use pixel_format::Photometric;
+pub use volume::{DicomSeries, DicomStack, DicomVolume, Tilt, find_dicom_stacks, read_dicom_volume};
+pub use window::{Voi, Window, WindowFunction};
