@@ -294,7 +294,6 @@ fn times<B: Backend>(tensor: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
     B::float_mul_scalar(tensor, Scalar::Float(factor))
 }
 
-#[expect(clippy::float_cmp, reason = "no decay is exactly 0")]
 pub(super) fn momentum_step<B: Backend>(
     weight: FloatTensor<B>,
     gradient: FloatTensor<B>,
