@@ -97,6 +97,9 @@ impl FileFormat {
             Self::Nifti | Self::Gzip => {
                 problem.hint("this build has no reader for it; convert it to PNG, npy or npz first")
             }
+            Self::Dicom => {
+                problem.hint("a scanner's file cannot stand here; save its image as PNG, or as an array in an npz")
+            }
             Self::Unknown => problem.hint("check that the file is what its name says, and that it is not cut off"),
             _ => problem,
         }

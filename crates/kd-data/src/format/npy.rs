@@ -385,14 +385,10 @@ pub fn read_npy(path: &Path) -> Result<StoredArray, FormatError> {
 pub enum NpyValue {
     /// `|u1`
     U8(NpyArray<u8>),
-    /// `|i1`
-    I8(NpyArray<i8>),
     /// `<u2`
     U16(NpyArray<u16>),
     /// `<i2`
     I16(NpyArray<i16>),
-    /// `<u4`
-    U32(NpyArray<u32>),
     /// `<i4`
     I32(NpyArray<i32>),
     /// `<i8`
@@ -401,6 +397,12 @@ pub enum NpyValue {
     F32(NpyArray<f32>),
     /// `<f8`
     F64(NpyArray<f64>),
+    /// `|i1`
+    I8(NpyArray<i8>),
+    /// `<u4`
+    U32(NpyArray<u32>),
+    /// `<u8`
+    U64(NpyArray<u64>),
     /// `<U…`, as wide as the longest text
     Text(NpyArray<String>),
 }
@@ -423,14 +425,15 @@ impl NpyValue {
         }
         let (descr, shape, count, data) = match self {
             Self::U8(array) => raw!("|u1", array),
-            Self::I8(array) => raw!("|i1", array),
-            Self::U32(array) => raw!("<u4", array),
             Self::U16(array) => raw!("<u2", array),
             Self::I16(array) => raw!("<i2", array),
             Self::I32(array) => raw!("<i4", array),
             Self::I64(array) => raw!("<i8", array),
             Self::F32(array) => raw!("<f4", array),
             Self::F64(array) => raw!("<f8", array),
+            Self::I8(array) => raw!("|i1", array),
+            Self::U32(array) => raw!("<u4", array),
+            Self::U64(array) => raw!("<u8", array),
             Self::Text(array) => {
                 let width = array.values.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
                 let padded = |text: &String| {
