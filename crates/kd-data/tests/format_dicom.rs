@@ -144,7 +144,7 @@ fn a_codec_that_is_not_built_in_is_named_with_its_uid() {
         file[at - 2] = u8::try_from(padded.len()).unwrap();
         file.splice(at..at + 22, padded.bytes());
         let text = read(&file).unwrap_err().to_string();
-        assert!(text.contains("expected a transfer syntax that this build reads"), "{text}");
+        assert!(text.contains("expected (0002,0010) Transfer Syntax UID that this build reads"), "{text}");
         assert!(text.contains(name) && text.contains(&format!("UID {uid}")) && text.contains("\nhint: "), "{text}");
     }
 }

@@ -64,6 +64,15 @@ impl Problem {
         Self::new(expected, found).hint("the file is cut off or damaged; copy or download it again")
     }
 
+    /// Names the place within the file, unless that is named already.
+    pub(crate) fn inside(mut self, place: impl std::fmt::Display) -> Self {
+        let place = place.to_string();
+        if !self.expected.contains(&place) {
+            self.expected = format!("{} in {place}", self.expected);
+        }
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

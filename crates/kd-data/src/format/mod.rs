@@ -107,6 +107,9 @@ impl FileFormat {
             Self::Dicom | Self::Nifti => {
                 problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz")
             }
+            Self::Dicom => {
+                problem.hint("a scanner's file cannot stand here; save its image as PNG, or as an array in an npz")
+            }
             Self::Unknown => problem.hint("check that the file is what its name says, and that it is not cut off"),
             _ => problem,
         }

@@ -58,6 +58,10 @@ macro_rules! with_numbers {
                 $body
             }
             // Stored pixels are never of these.
+            NpyValue::U64(NpyArray { values: $values, .. }) => {
+                let $as_f64 = |v: &u64| *v as f64;
+                $body
+            }
             NpyValue::I64(NpyArray { values: $values, .. }) => {
                 let $as_f64 = |v: &i64| *v as f64;
                 $body
@@ -132,7 +136,7 @@ impl DicomImage {
             let expected = format!("an item a frame in {}, {} in all", tag::FRAME_GROUPS, format.frames);
             return Err(Problem::new(expected, groups.distinct().to_string()));
         }
-        let stored = stored::read(&set, &format, container.syntax)?;
+        let stored = stored::read(&set, &format, container.syntax).map_err(|problem| problem.inside(tag::PIXELS))?;
         let signed = matches!(format.sample_type, SampleType::Integer { signed: true, .. });
         let palette = match format.photometric {
             Photometric::Palette => Some(Palette::read(&set, signed)?),

@@ -126,7 +126,10 @@ impl PixelFormat {
         let sample_type = Self::sample_type(set)?;
         let format = Self { frames, rows, columns, samples: usize::from(samples), sample_type, planar, photometric };
         if format.n_samples().and_then(|n| n.checked_mul(8)).is_none() {
-            return Err(Problem::new("a shape that can be counted", format!("{frames} frames of {rows} × {columns}")));
+            return Err(Problem::new(
+                format!("{} that can be counted", tag::FRAMES),
+                format!("{frames} of {rows} × {columns}"),
+            ));
         }
         let integer = matches!(sample_type, SampleType::Integer { .. });
         let bits = match sample_type {
@@ -136,13 +139,13 @@ impl PixelFormat {
         };
         match photometric {
             Photometric::Palette if !integer || !(8..=16).contains(&bits) => {
-                Err(Problem::new("palette indices of 8 or 16 bits", format!("samples of {bits} bits")))
+                Err(Problem::new(format!("{} of 8 or 16 for a palette", tag::BITS_ALLOCATED), bits.to_string()))
             }
             Photometric::YbrFull | Photometric::YbrFull422 if !integer || bits != 8 => {
-                Err(Problem::new(format!("{} with 8 bits", photometric.name()), format!("{bits} bits")))
+                Err(Problem::new(format!("{} of 8 for {}", tag::BITS_ALLOCATED, photometric.name()), bits.to_string()))
             }
             Photometric::Rgb | Photometric::YbrIct | Photometric::YbrRct if !integer || bits < 8 => {
-                Err(Problem::new("colour in whole numbers of 8, 16 or 32 bits", format!("{bits} bits")))
+                Err(Problem::new(format!("{} of 8, 16 or 32 for colour", tag::BITS_ALLOCATED), bits.to_string()))
             }
             _ => Ok(format),
         }

@@ -53,7 +53,7 @@ fn slices(set: &DataSet<'_>, file: usize) -> Result<Vec<Slice>, Problem> {
     let offsets = grid_offsets(set)?;
     let placed = if format.frames == 1 { 1 } else { groups.distinct().max(offsets.as_ref().map_or(1, Vec::len)) };
     if placed < format.frames {
-        let expected = format!("a place in the patient for each of {} frames", format.frames);
+        let expected = format!("a place for each of {} frames in {}", format.frames, tag::FRAME_GROUPS);
         return Err(Problem::new(expected, placed.to_string()));
     }
     (0..format.frames).map(|frame| slice(set, &groups, offsets.as_deref(), &format, file, frame)).collect()

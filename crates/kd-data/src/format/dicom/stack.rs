@@ -95,7 +95,7 @@ fn stack(mut slices: Vec<Slice>) -> Result<Stack, NoStack> {
     let places = ordered(&mut slices);
     match grid(&slices, &places) {
         Ok((geometry, tilt_degrees)) => Ok(Stack { slices, geometry, tilt_degrees }),
-        Err(problem) => Err(NoStack { slices, problem }),
+        Err(problem) => Err(NoStack { slices, problem: problem.inside(tag::IMAGE_POSITION) }),
     }
 }
 

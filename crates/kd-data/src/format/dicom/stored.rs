@@ -175,7 +175,8 @@ fn fill<'a, T: Copy + Default + Send>(
     let (samples, all) = counted.ok_or_else(|| Problem::new("a shape that can be counted", "a larger one"))?;
     let mut values = vec![T::default(); all];
     values.par_chunks_mut(samples).enumerate().try_for_each(|(index, into)| {
-        let frame = frame(index)?;
+        let named = |problem: Problem| problem.inside(format!("frame {index} of {}", tag::PIXELS));
+        let frame = frame(index).map_err(named)?;
         let bits = match frame.precision {
             Some(width) => Bits { width, shift: 0 },
             None => header,

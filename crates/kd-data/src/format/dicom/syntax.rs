@@ -2,6 +2,7 @@
 
 use super::super::error::Problem;
 use super::data_set::{Encoding, is_known_vr};
+use super::tag;
 
 /// The compression of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +42,12 @@ impl TransferSyntax {
     pub(super) fn named(uid: &str) -> Result<Self, Problem> {
         let native = |encoding, name| Ok(Self { syntax: Syntax::Native, encoding, name });
         let no_codec = |name: &str| {
-            Err(Problem::new("a transfer syntax that this build reads", format!("{name}, UID {uid}"))
+            Err(Problem::new(format!("{} that this build reads", tag::TRANSFER_SYNTAX), format!("{name}, UID {uid}"))
                 .hint("decompress the file with another program, for instance to Explicit VR Little Endian"))
         };
         // Anything else than a UID of the standard could be whatever a damaged file has there, so it is not repeated.
         let Some(rest) = uid.strip_prefix(PREFIX) else {
-            return Err(Problem::new("a transfer syntax of the DICOM standard", "a private or damaged UID"));
+            return Err(Problem::new(format!("{} of the standard", tag::TRANSFER_SYNTAX), "a private or damaged one"));
         };
         match rest {
             "" => native(Encoding::IMPLICIT, "Implicit VR Little Endian"),
@@ -68,7 +69,7 @@ impl TransferSyntax {
             _ if rest.len() <= 12 && rest.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()) => {
                 no_codec("a syntax without a reader")
             }
-            _ => Err(Problem::new("a transfer syntax of the DICOM standard", "a damaged UID")),
+            _ => Err(Problem::new(format!("{} of the standard", tag::TRANSFER_SYNTAX), "a damaged one")),
         }
     }
 

@@ -12,6 +12,7 @@ use super::codec::check_ratio;
 use super::image::read_dicom;
 use super::slice::{Slice, read_slices};
 use super::stack::{Stack, stacks};
+use super::tag;
 
 /// What is to happen to a stack that leans, as a scanner with a tilted gantry makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +180,8 @@ impl DicomStack {
         let all = points.checked_mul(depth).and_then(|points| points.checked_mul(self.channels));
         let on_disk = self.files.iter().map(|(path, _)| std::fs::metadata(path).map_or(0, |facts| facts.len()));
         let on_disk = usize::try_from(on_disk.sum::<u64>()).unwrap_or(usize::MAX);
-        check_ratio(all.and_then(|all| all.checked_mul(4)), on_disk).map_err(|problem| problem.at(first, None))?;
+        check_ratio(all.and_then(|all| all.checked_mul(4)), on_disk)
+            .map_err(|problem| problem.inside(tag::PIXELS).at(first, None))?;
         let mut values = vec![0.0; all.unwrap_or_default()];
         let mut mask = vec![false; if self.padded { points * depth } else { 0 }];
         let mut planes: Vec<Option<&mut [f32]>> = values.chunks_mut(points).map(Some).collect();
