@@ -37,7 +37,7 @@ fn wrong_usage_exits_with_2_and_says_what_was_expected() {
         (&["run", "chest-phantom", "--set", "epochs"][..], "KEY=VALUE"),
         (&["predict", "student.kd", "--out", "x"][..], "INPUT"),
         (&["data", "import", "mine", "set.npz", "--format", "npz"][..], "--license"),
-        (&["losses", "hintn"][..], "did you mean `hinton`?"),
+        (&["losses", "hintom"][..], "did you mean `hinton`?"),
         (&["metrics", "classify", "--pred", "p", "--scores", "percent"][..], "percent"),
         (&["metrics", "classify", "--pred", "p", "--scores", "probs", "--level", "95"][..], "--level is 95"),
     ] {

@@ -214,7 +214,7 @@ impl LossEntry {
 /// use kd_core::{Head, loss::find};
 ///
 /// assert!(find("hinton")?.fits_head(Head::TwoClassSoftmax).is_ok());
-/// let error = find("hintn").unwrap_err().to_string();
+/// let error = find("hintom").unwrap_err().to_string();
 /// assert!(error.ends_with("hint: did you mean `hinton`?"));
 /// # Ok::<(), kd_core::loss::LossError>(())
 /// ```

@@ -43,6 +43,22 @@ pub struct Sizes {
 }
 
 /// A published setting of a loss.
+///
+/// # Policy
+/// What is published is taken whole: weight, parameters and rise together. The weight is translated by
+/// [`weight_here`](Self::weight_here); nothing else is.
+///
+/// # Source
+/// Each preset names its own.
+///
+/// # Example
+/// ```
+/// use kd_core::loss::find_published;
+///
+/// let preset = find_published("dkd", "mdistiller-cifar")?;
+/// assert_eq!((preset.ramp_epochs, preset.parameters().0.len()), (20, 3)); // temperature, alpha, beta
+/// # Ok::<(), kd_core::loss::LossError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
     /// Its name in a recipe: whose code, and on which data.

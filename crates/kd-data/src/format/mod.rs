@@ -104,9 +104,7 @@ impl FileFormat {
         let problem = error::Problem::new(expected, self.name());
         match self {
             Self::Gzip => problem.hint("this build has no reader for it; convert it to PNG, npy or npz first"),
-            Self::Dicom | Self::Nifti => {
-                problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz")
-            }
+            Self::Nifti => problem.hint("a volume cannot stand here; save its slices as PNG, or as an array in an npz"),
             Self::Dicom => {
                 problem.hint("a scanner's file cannot stand here; save its image as PNG, or as an array in an npz")
             }

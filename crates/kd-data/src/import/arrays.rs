@@ -34,7 +34,7 @@ pub(super) fn import(path: &Path, request: &ImportRequest, staging: &Path) -> Re
 fn task_and_classes(splits: &[SplitArrays], request: &ImportRequest) -> Result<(Task, Vec<String>), ImportError> {
     let width = splits[0].width();
     if let Some(other) = splits.iter().find(|arrays| arrays.width() != width) {
-        return Err(ImportError::Decode(DecodeError::Labels {
+        return Err(ImportError::from(DecodeError::Labels {
             what: format!("{}_labels", other.split),
             expected: format!("{width} labels an image, as in {}_labels", splits[0].split),
             found: other.width().to_string(),
@@ -77,7 +77,7 @@ fn image_facts(npz: &Npz, split: Split) -> Result<ImageFacts, ImportError> {
     let array = npz.array_u8(&name)?;
     let refused = |found: String| {
         let expected = "shape [samples, rows, columns] for grey or [samples, rows, columns, 3] for color".into();
-        Err(ImportError::Decode(DecodeError::Labels { what: name.clone(), expected, found }))
+        Err(ImportError::from(DecodeError::Labels { what: name.clone(), expected, found }))
     };
     let (height, width, channels) = match array.shape[..] {
         [_, height, width] => (height, width, 1),

@@ -168,7 +168,7 @@ pub enum ImportError {
     Geometry(#[from] kd_image::GeometryError),
     /// Labels, groups, names or images that were not accepted.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Decode(Box<DecodeError>),
     /// A damaged file, or one of another format.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -181,6 +181,12 @@ pub enum ImportError {
     /// A file could not be read or linked.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl From<DecodeError> for ImportError {
+    fn from(refused: DecodeError) -> Self {
+        Self::Decode(Box::new(refused))
+    }
 }
 
 impl From<StoreError> for ImportError {

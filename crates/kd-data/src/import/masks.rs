@@ -229,7 +229,7 @@ fn groups_of(table: &Path, pairs: &[Pair], staging: &Path) -> Result<SourceFile,
     for pair in pairs {
         let name = format!("{}{}", split_folder(pair.split), pair.case);
         let group = by_case.get(name.as_str()).or_else(|| by_case.get(pair.case.as_str())).ok_or_else(|| {
-            ImportError::Decode(DecodeError::Groups {
+            ImportError::from(DecodeError::Groups {
                 file: crate::error::relative_name(table, table),
                 expected: "a line for each case".into(),
                 found: format!("none for `{name}`"),

@@ -62,7 +62,7 @@ pub(super) fn groups(
     if format == ImportFormat::ImageFolder {
         let names: BTreeSet<&str> = images.iter().map(|file| file.name.as_str()).collect();
         if let Some(name) = names.iter().find(|name| !groups.contains_key(**name)) {
-            return Err(ImportError::Decode(DecodeError::Groups {
+            return Err(ImportError::from(DecodeError::Groups {
                 file: crate::error::relative_name(table, table),
                 expected: "a line for each image".into(),
                 found: format!("none for `{name}`"),

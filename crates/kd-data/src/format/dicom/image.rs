@@ -66,10 +66,6 @@ macro_rules! with_numbers {
                 let $as_f64 = |v: &i64| *v as f64;
                 $body
             }
-            NpyValue::U64(NpyArray { values: $values, .. }) => {
-                let $as_f64 = |v: &u64| *v as f64;
-                $body
-            }
             NpyValue::Text(NpyArray { values: $values, .. }) => {
                 let $as_f64 = |_: &String| 0.0;
                 $body
