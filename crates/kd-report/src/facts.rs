@@ -68,7 +68,15 @@ pub(crate) fn origin(record: &RunRecord) -> Vec<(&str, String)> {
         ("Processor", format!("{}, {} cores", host.cpu, host.cores)),
         ("Memory", number::bytes(host.memory_bytes)),
         ("System", host.os.clone()),
-        ("Tools", format!("rustc {}, Burn {}, {} operators", host.rustc, host.burn, host.operators)),
+        (
+            "Tools",
+            format!(
+                "rustc {}, Burn {}, {} operators",
+                host.rustc.trim_start_matches("rustc "),
+                host.burn,
+                host.operators
+            ),
+        ),
         ("Record schema", record.schema.to_string()),
     ]
 }
