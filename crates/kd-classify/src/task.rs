@@ -160,12 +160,9 @@ impl ClassifyTask {
 }
 
 impl Task<2, 4, 2> for ClassifyTask {
+    type Answer = Target;
     type Target = Labels;
     type Tally = Tally;
-
-    fn head(&self) -> Head {
-        self.head
-    }
 
     fn batch(
         &self,

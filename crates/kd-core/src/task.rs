@@ -4,7 +4,6 @@
 use burn::tensor::{Device, Int, Tensor};
 use kd_image::{Sample, SampleId, SourceError};
 
-use crate::Head;
 use crate::train::Measure;
 
 /// Why a batch could not be made or judged.
@@ -46,13 +45,12 @@ pub struct Batch<T, const I: usize> {
 
 /// A task on images of `D` spatial axes, with network inputs of rank `I` and answers of rank `O`.
 pub trait Task<const D: usize, const I: usize, const O: usize>: Send + Sync {
+    /// The answer that comes with one sample: one for the whole image, a label map, another image.
+    type Answer: Send;
     /// Labels of one batch.
     type Target: Clone + Send;
     /// Answers and labels gathered over a split.
     type Tally: Default + Send;
-
-    /// What the raw answers mean.
-    fn head(&self) -> Head;
 
     /// Makes a batch. `view` is the numbered augmentation of a training batch; `None` leaves images as they are.
     ///
@@ -62,7 +60,7 @@ pub trait Task<const D: usize, const I: usize, const O: usize>: Send + Sync {
     /// [`TaskError::Sample`] for a sample whose channels, size or label do not fit.
     fn batch(
         &self,
-        samples: Vec<Sample<D>>,
+        samples: Vec<Sample<D, Self::Answer>>,
         view: Option<u32>,
         device: &Device,
     ) -> Result<Batch<Self::Target, I>, TaskError>;

@@ -36,7 +36,10 @@ pub enum Target {
     Unlabelled,
 }
 
-/// One class index per point of a grid; 0 is background.
+/// The label of a point whose class nobody knows: no loss and no metric looks at it.
+pub const IGNORED: u16 = u16::MAX;
+
+/// One class index per point of a grid; 0 is background, [`IGNORED`] is no class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelMap<const D: usize> {
     geometry: Geometry<D>,
@@ -49,13 +52,14 @@ impl<const D: usize> LabelMap<D> {
     ///
     /// # Errors
     /// [`LabelError::Length`] when the grid has another number of points, [`LabelError::Class`] for a label that is
-    /// not below `n_classes`.
+    /// neither below `n_classes` nor [`IGNORED`].
     pub fn new(geometry: Geometry<D>, labels: Vec<u16>, n_classes: usize) -> Result<Self, LabelError> {
         let expected = geometry.n_points();
         if labels.len() != expected {
             return Err(LabelError::Length { expected, found: labels.len() });
         }
-        if let Some(position) = labels.iter().position(|&label| usize::from(label) >= n_classes) {
+        let unknown = |&label: &u16| usize::from(label) >= n_classes && label != IGNORED;
+        if let Some(position) = labels.iter().position(unknown) {
             return Err(LabelError::Class { found: labels[position], position, highest: n_classes.saturating_sub(1) });
         }
         Ok(Self { geometry, labels, n_classes })
@@ -89,6 +93,12 @@ mod tests {
         let geometry = Geometry::<2>::without_spacing([1, 3]).unwrap();
         let refused = LabelMap::new(geometry, vec![0, 2, 1], 2).unwrap_err();
         assert_eq!(refused, LabelError::Class { found: 2, position: 1, highest: 1 });
+    }
+
+    #[test]
+    fn an_ignored_point_needs_no_class() {
+        let geometry = Geometry::<2>::without_spacing([1, 3]).unwrap();
+        assert!(LabelMap::new(geometry, vec![0, IGNORED, 1], 2).is_ok());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use grid::GridMismatch;
 pub use id::{DatasetId, IdError, SampleId, Split, SubjectId};
 pub use image::{Image, ImageError};
 pub use intensity::Intensity;
-pub use label::{LabelError, LabelMap, Target};
+pub use label::{IGNORED, LabelError, LabelMap, Target};
 pub use reorient::{ReorientError, Reorientation};
 pub use resample::{Interpolation, Outside, ResampleError, Resampling, Shrinking, resample_labels};
 pub use sample::{Sample, SampleSource, SoftTargetSource, SourceError};

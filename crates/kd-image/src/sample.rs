@@ -5,9 +5,10 @@
 
 use crate::{Image, SampleId, SubjectId, Target};
 
-/// One prepared image, its names and its answer.
+/// One prepared image, its names and its answer: a [`Target`] for a whole image, a label map or another image where
+/// each point has an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample<const D: usize> {
+pub struct Sample<const D: usize, A = Target> {
     /// Unique in its data set.
     pub id: SampleId,
     /// Who or what it was taken from.
@@ -15,7 +16,7 @@ pub struct Sample<const D: usize> {
     /// Pixels, geometry and intensity meaning.
     pub image: Image<D>,
     /// The answer.
-    pub target: Target,
+    pub target: A,
 }
 
 /// Why a sample or a soft label could not be given.
@@ -51,7 +52,7 @@ pub enum SourceError {
 }
 
 /// An ordered collection of samples.
-pub trait SampleSource<const D: usize>: Send + Sync {
+pub trait SampleSource<const D: usize, A = Target>: Send + Sync {
     /// How many samples there are.
     fn len(&self) -> usize;
 
@@ -66,14 +67,20 @@ pub trait SampleSource<const D: usize>: Send + Sync {
     /// The subject of a sample; `index` is below [`len`](Self::len).
     fn subject(&self, index: usize) -> &SubjectId;
 
-    /// The answer of a sample; `index` is below [`len`](Self::len).
-    fn target(&self, index: usize) -> &Target;
-
     /// Reads a sample.
     ///
     /// # Errors
     /// [`SourceError::Index`] past the end, [`SourceError::Read`] when the store behind it fails.
-    fn read(&self, index: usize) -> Result<Sample<D>, SourceError>;
+    fn read(&self, index: usize) -> Result<Sample<D, A>, SourceError>;
+
+    /// Reads a sample in a numbered view: sources that hold several inputs for one answer (noise drawn anew) give
+    /// another one for each; all others give the same.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_view(&self, index: usize, _view: u32) -> Result<Sample<D, A>, SourceError> {
+        self.read(index)
+    }
 }
 
 /// A teacher's stored answers: raw logits or intensities, by sample and view.

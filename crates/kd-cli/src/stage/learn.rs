@@ -156,10 +156,6 @@ impl SampleSource<2> for PartlyLabelled {
         self.source.subject(index)
     }
 
-    fn target(&self, index: usize) -> &Target {
-        if self.seen[index] { self.source.target(index) } else { &Target::Unlabelled }
-    }
-
     fn read(&self, index: usize) -> Result<Sample<2>, SourceError> {
         let mut sample = self.source.read(index)?;
         if !self.seen[index] {

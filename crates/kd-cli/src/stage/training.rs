@@ -42,25 +42,29 @@ const CHOSEN: &str = "chosen.safetensors";
 const LAST: &str = "last.safetensors";
 
 /// What to train, and under which name.
-pub(crate) struct Job<'a, T> {
+pub(crate) struct Job<'a, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
     /// Folder name: a hash of everything that decides the result.
     pub(crate) id: String,
     /// For the progress line.
     pub(crate) title: String,
     pub(crate) task: &'a T,
-    pub(crate) objective: &'a Objective<2>,
-    pub(crate) teacher: Option<&'a dyn Teacher<4, 2>>,
-    pub(crate) train: &'a dyn SampleSource<2>,
-    pub(crate) val: &'a dyn SampleSource<2>,
+    pub(crate) objective: &'a Objective<O>,
+    pub(crate) teacher: Option<&'a dyn Teacher<I, O>>,
+    pub(crate) train: &'a dyn SampleSource<D, T::Answer>,
+    pub(crate) val: &'a dyn SampleSource<D, T::Answer>,
     pub(crate) plan: &'a Plan,
     pub(crate) initial: Option<&'a State>,
 }
 
 /// Opens the run if it is finished, else trains it, from its checkpoint if there is one.
-pub(crate) fn run<N, T>(context: &Context<'_>, job: &Job<'_, T>, network: N) -> Result<FinishedRun>
+pub(crate) fn run<N, T, const D: usize, const I: usize, const O: usize>(
+    context: &Context<'_>,
+    job: &Job<'_, T, D, I, O>,
+    network: N,
+) -> Result<FinishedRun>
 where
-    N: Network<4, 2>,
-    T: Task<2, 4, 2>,
+    N: Network<I, O>,
+    T: Task<D, I, O>,
 {
     let folder = context.root.runs().join(&job.id);
     if let Some(finished) = open(&folder, &job.id)? {

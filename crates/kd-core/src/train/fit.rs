@@ -129,7 +129,7 @@ pub struct Outcome {
 }
 
 /// Everything that a run is made of.
-pub struct Fit<'a, T, const D: usize, const I: usize, const O: usize> {
+pub struct Fit<'a, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
     /// The task.
     pub task: &'a T,
     /// What is minimised.
@@ -137,9 +137,9 @@ pub struct Fit<'a, T, const D: usize, const I: usize, const O: usize> {
     /// Who teaches, if anybody.
     pub teacher: Option<&'a dyn Teacher<I, O>>,
     /// What is learned from.
-    pub train: &'a dyn SampleSource<D>,
+    pub train: &'a dyn SampleSource<D, T::Answer>,
     /// What chooses the epoch.
-    pub val: &'a dyn SampleSource<D>,
+    pub val: &'a dyn SampleSource<D, T::Answer>,
     /// How.
     pub plan: &'a Plan,
     /// The device, plain; the student learns on its autodiff form.
@@ -209,11 +209,11 @@ where
     Ok(work.outcome(stop))
 }
 
-impl<T, const D: usize, const I: usize, const O: usize> Fit<'_, T, D, I, O> {
+impl<T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> Fit<'_, T, D, I, O> {
     fn check(&self) -> Result<(), TrainError> {
         self.plan.check()?;
-        for (split, source) in [("train", self.train), ("val", self.val)] {
-            if source.is_empty() {
+        for (split, is_empty) in [("train", self.train.is_empty()), ("val", self.val.is_empty())] {
+            if is_empty {
                 return Err(TrainError::Empty { split });
             }
         }
@@ -252,7 +252,7 @@ impl<T, const D: usize, const I: usize, const O: usize> Fit<'_, T, D, I, O> {
 }
 
 /// A run in the making.
-struct Work<'a, N, T, const D: usize, const I: usize, const O: usize> {
+struct Work<'a, N, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
     run: &'a Fit<'a, T, D, I, O>,
     plain: Device,
     student: N,
@@ -360,7 +360,7 @@ where
         let run = self.run;
         let epoch = self.progress.epoch;
         let view = run.plan.views.at(epoch);
-        let samples = indices.iter().map(|&index| run.train.read(index)).collect::<Result<Vec<_>, _>>()?;
+        let samples = indices.iter().map(|&index| run.train.read_view(index, view)).collect::<Result<Vec<_>, _>>()?;
         let batch = run.task.batch(samples, Some(view), &self.plain)?;
         let answer = match run.teacher.filter(|_| run.objective.needs_teacher()) {
             Some(teacher) => Some(teacher.answer(&batch.input, &batch.ids, view)?),

@@ -40,12 +40,9 @@ pub(crate) struct Tally {
 }
 
 impl Task<2, 4, 2> for SmallTask {
+    type Answer = Target;
     type Target = Tensor<1, Int>;
     type Tally = Tally;
-
-    fn head(&self) -> Head {
-        Head::TwoClassSoftmax
-    }
 
     fn batch(
         &self,
@@ -129,9 +126,6 @@ impl SampleSource<2> for Memory {
     }
     fn subject(&self, index: usize) -> &SubjectId {
         &self.0[index].subject
-    }
-    fn target(&self, index: usize) -> &Target {
-        &self.0[index].target
     }
     fn read(&self, index: usize) -> Result<Sample<2>, SourceError> {
         self.0.get(index).cloned().ok_or(SourceError::Index { index, len: self.0.len() })

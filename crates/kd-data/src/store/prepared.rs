@@ -293,6 +293,12 @@ impl PreparedSource {
         &self.positions
     }
 
+    /// The answer of a sample; `index` is below its length.
+    #[must_use]
+    pub fn target(&self, index: usize) -> &Target {
+        &self.entry(index).target
+    }
+
     fn entry(&self, index: usize) -> &PreparedEntry {
         &self.store.entries[self.positions[index]]
     }
@@ -309,10 +315,6 @@ impl SampleSource<2> for PreparedSource {
 
     fn subject(&self, index: usize) -> &SubjectId {
         &self.entry(index).subject
-    }
-
-    fn target(&self, index: usize) -> &Target {
-        &self.entry(index).target
     }
 
     fn read(&self, index: usize) -> Result<Sample<2>, SourceError> {

@@ -1,0 +1,4 @@
+//! Segmentation: one class a pixel or voxel, in 2D and 3D.
+//!
+//! Says to the trainer what a batch, a hard-label loss and a good answer are; holds the networks of teacher and
+//! student, the way from patches to a whole volume, and the scores of a case.
