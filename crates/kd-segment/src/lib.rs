@@ -2,3 +2,7 @@
 //!
 //! Says to the trainer what a batch, a hard-label loss and a good answer are; holds the networks of teacher and
 //! student, the way from patches to a whole volume, and the scores of a case.
+
+mod network;
+
+pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};

@@ -6,7 +6,7 @@ mod calibrate;
 pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod evidence;
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod label;
 pub(crate) mod learn;
 pub(crate) mod prepare;

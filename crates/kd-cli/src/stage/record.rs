@@ -1,7 +1,7 @@
 //! The run record: all evidence of an experiment, in the form that reports are made of.
 
 use anyhow::Result;
-use kd_classify::{Cost, Metric};
+use kd_classify::Metric;
 use kd_core::train::EpochRecord;
 use kd_image::Split;
 use kd_metrics::{Better, Grouping, Score, Undefined};
@@ -68,7 +68,12 @@ pub(crate) fn assemble(
         });
         students.push(StudentGroup {
             name: student.name.clone(),
-            network: network_facts(&student.spec.to_string(), &student.cost, &of_student.measured),
+            network: network_facts(
+                &student.spec.to_string(),
+                student.cost.parameters,
+                student.cost.multiply_adds,
+                &of_student.measured,
+            ),
             arms: arms.collect(),
         });
         let comparison = Comparison {
@@ -95,15 +100,17 @@ pub(crate) fn assemble(
         schema: SCHEMA,
         title: experiment.recipe.title.clone(),
         task: Task::Classify,
-        provenance: provenance(context),
+        provenance: provenance(context, &experiment.name, &experiment.text),
         dataset: dataset(context, prepared)?,
         protocol: protocol(context, prepared)?,
         metrics: definitions(experiment),
         primary_metric: experiment.primary.name().into(),
+        baselines: Vec::new(),
         teacher: ReportTeacher {
             network: network_facts(
                 &experiment.teacher.spec.to_string(),
-                &experiment.teacher.cost,
+                experiment.teacher.cost.parameters,
+                experiment.teacher.cost.multiply_adds,
                 &evidence.teacher_measured,
             ),
             origin: origin(experiment.teacher.weights.as_ref(), teacher),
@@ -145,11 +152,11 @@ pub(crate) fn role(arm: &Arm) -> Role {
     }
 }
 
-fn task_term(weight: f64) -> Term {
+pub(crate) fn task_term(weight: f64) -> Term {
     Term { name: "task".into(), weight, temperature: None, source: "labels".into() }
 }
 
-fn terms(arm: &Arm) -> Vec<Term> {
+pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
     arm.terms
         .iter()
         .map(|term| match term.parameters.0.get("temperature") {
@@ -170,11 +177,11 @@ fn terms(arm: &Arm) -> Vec<Term> {
         .collect()
 }
 
-fn network_facts(name: &str, cost: &Cost, measured: &Measured) -> NetworkFacts {
+pub(crate) fn network_facts(name: &str, parameters: u64, multiply_adds: u64, measured: &Measured) -> NetworkFacts {
     NetworkFacts {
         name: name.into(),
-        parameters: cost.parameters,
-        multiply_adds: cost.multiply_adds,
+        parameters,
+        multiply_adds,
         file_bytes: measured.file_bytes,
         latency_p50_ms: Some(measured.latency_p50_ms),
         latency_p95_ms: Some(measured.latency_p95_ms),
@@ -264,7 +271,7 @@ fn answers(scored: &Scored, draw: &[usize]) -> Vec<Vec<bool>> {
     }
 }
 
-fn curves(seed: u64, run: &FinishedRun) -> Curves {
+pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Curves {
     let history = &run.facts.history;
     let names: Vec<String> =
         history.first().map_or_else(Vec::new, |epoch| epoch.terms.iter().map(|term| term.name.clone()).collect());
