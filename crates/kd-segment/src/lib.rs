@@ -3,6 +3,12 @@
 //! Says to the trainer what a batch, a hard-label loss and a good answer are; holds the networks of teacher and
 //! student, the way from patches to a whole volume, and the scores of a case.
 
-mod network;
+pub mod loss;
 
+mod augment;
+mod network;
+mod task;
+
+pub use augment::{Augmentation, AugmentationError};
 pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};
+pub use task::{Labels, SegmentTask, Tally, named_classes};
