@@ -7,8 +7,10 @@ pub mod loss;
 
 mod augment;
 mod network;
+mod score;
 mod task;
 
 pub use augment::{Augmentation, AugmentationError};
 pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};
+pub use score::{CaseScores, Metric, judge_case};
 pub use task::{Labels, SegmentTask, Tally, named_classes};
