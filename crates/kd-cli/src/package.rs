@@ -13,7 +13,10 @@ use kd_classify::{Classifier, NetworkDesign};
 use kd_core::{Head, State};
 use kd_data::prepare::PreparePlan;
 use kd_data::store::{read_package, write_package};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::recipe::TaskKind;
 
 /// Version of the layout; a package of another version is refused.
 pub(crate) const SCHEMA: u32 = 1;
@@ -107,21 +110,59 @@ pub(crate) struct Card {
     pub(crate) provenance: Provenance,
 }
 
+/// A card of any task.
+pub(crate) trait AnyCard: Serialize + DeserializeOwned {
+    /// Where the student came from.
+    fn provenance(&self) -> &Provenance;
+    /// Who should use it for what.
+    fn intended_use(&self) -> &str;
+}
+
+impl AnyCard for Card {
+    fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    fn intended_use(&self) -> &str {
+        &self.intended_use
+    }
+}
+
 /// A student that can answer.
-pub(crate) struct Package {
-    pub(crate) card: Card,
+pub(crate) struct Package<C = Card> {
+    pub(crate) card: C,
     pub(crate) weights: State,
 }
 
-impl Package {
+/// The task of a package; packages of classification do not name it.
+pub(crate) fn task_of(path: &Path) -> Result<TaskKind> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(default)]
+        task: TaskKind,
+    }
+    let entries = read_package(path, SCHEMA)?;
+    let named: Named = serde_json::from_slice(entry(&entries, CARD)?).context("card of the package cannot be read")?;
+    Ok(named.task)
+}
+
+fn entry<'a>(entries: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8]> {
+    let found = entries.get(name).with_context(|| {
+        format!("package has no entry `{name}`, expected it\nhint: the file is no student package")
+    })?;
+    Ok(found)
+}
+
+impl<C: AnyCard> Package<C> {
     /// Writes the package as one file; equal packages give equal bytes.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let provenance = self.card.provenance();
         let license = format!(
             "Data: {} ({})\n{}\n\nThe weights were learned from these data; their terms apply.\n{}\n",
-            self.card.provenance.dataset,
-            self.card.provenance.dataset_license,
-            self.card.provenance.dataset_citation,
-            self.card.intended_use
+            provenance.dataset,
+            provenance.dataset_license,
+            provenance.dataset_citation,
+            self.card.intended_use()
         );
         let entries = BTreeMap::from([
             (CARD.to_owned(), serde_json::to_vec_pretty(&self.card)?),
@@ -134,20 +175,18 @@ impl Package {
     /// Reads and checks a package.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let entries = read_package(path, SCHEMA)?;
-        let entry = |name: &str| {
-            entries.get(name).with_context(|| {
-                format!("package has no entry `{name}`, expected it\nhint: the file is no student package")
-            })
-        };
-        let card: Card = serde_json::from_slice(entry(CARD)?).context("card of the package cannot be read")?;
-        let weights = State::from_bytes(entry(WEIGHTS)?).context("weights of the package")?;
+        let card: C = serde_json::from_slice(entry(&entries, CARD)?).context("card of the package cannot be read")?;
+        let weights = State::from_bytes(entry(&entries, WEIGHTS)?).context("weights of the package")?;
         let found = weights.hash();
-        if found != card.provenance.weights_hash {
-            bail!("weights of the package have hash {found}, expected {}", card.provenance.weights_hash);
+        let expected = &card.provenance().weights_hash;
+        if found != *expected {
+            bail!("weights of the package have hash {found}, expected {expected}");
         }
         Ok(Self { card, weights })
     }
+}
 
+impl Package {
     /// The head.
     pub(crate) fn head(&self) -> Result<Head> {
         self.card.head.head(self.card.classes.len())

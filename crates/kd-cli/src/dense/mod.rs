@@ -9,9 +9,11 @@ mod experiment;
 mod pictures;
 mod record;
 mod report;
+mod segment;
 mod stages;
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -23,11 +25,12 @@ use kd_data::leak::LeakReport;
 use kd_data::store::{DenseAnswer, DenseSource, DenseStore};
 use kd_image::Split;
 use kd_metrics::Score;
-use kd_report::{Exhibit, Fact};
+use kd_report::{Exhibit, Fact, Task as ReportTask};
 use serde::Serialize;
 
 pub(crate) use cases::CaseTable;
 pub(crate) use experiment::{DenseExperiment, Sized};
+pub(crate) use report::{Finished, PackFacts};
 pub(crate) use stages::walk;
 
 /// A reported number: what it is called, what it means, and which way is better.
@@ -127,4 +130,10 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
 
     /// Facts of the protocol beside those that all tasks have.
     fn protocol(&self) -> Vec<Fact>;
+
+    /// The task in a record.
+    fn kind(&self) -> ReportTask;
+
+    /// Writes a finished student as a package into a folder.
+    fn pack(&self, student: &Finished<'_, Self::Spec, Self::Design>, facts: &PackFacts<'_>, folder: &Path) -> Result<()>;
 }

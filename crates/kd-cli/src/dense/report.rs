@@ -5,6 +5,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use burn::tensor::Tensor;
 use kd_core::{Network, State, Teacher};
+use kd_data::Manifest;
+use kd_data::prepare::DenseRequest;
 use kd_data::store::{StagedFolder, write_atomic};
 use kd_metrics::Grouping;
 use kd_report::{Exhibit, Role, TIMING_SCHEMA, Timing, html, json, markdown};
@@ -13,6 +15,7 @@ use super::record::{self, Evidence, StudentEvidence};
 use super::stages::{self, Of, Scored, Taught};
 use super::{DensePrepared, DenseTask};
 use crate::host;
+use crate::package::Provenance;
 use crate::stage::record::{Measured, role};
 use crate::stage::report::Reported;
 use crate::stage::training::FinishedRun;
@@ -24,13 +27,45 @@ const LATENCY_RUNS: usize = 20;
 const CASES_SHOWN: usize = 4;
 
 /// A finished student on its way into a package.
-pub(super) struct Finished<'a, S, N> {
-    pub(super) student: &'a super::Sized<S, N>,
-    pub(super) arm: &'a str,
-    pub(super) seed: u64,
-    pub(super) run: &'a FinishedRun,
-    pub(super) teacher: &'a str,
-    pub(super) teacher_hash: &'a str,
+pub(crate) struct Finished<'a, S, N> {
+    pub(crate) student: &'a super::Sized<S, N>,
+    pub(crate) arm: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) run: &'a FinishedRun,
+    pub(crate) teacher: &'a str,
+    pub(crate) teacher_hash: &'a str,
+}
+
+/// What a package says of its experiment.
+pub(crate) struct PackFacts<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) recipe: &'a str,
+    pub(crate) recipe_toml: &'a str,
+    pub(crate) preparation_hash: &'a str,
+    pub(crate) preparation: &'a DenseRequest,
+    pub(crate) intended_use: &'a str,
+}
+
+impl PackFacts<'_> {
+    /// Where a student came from.
+    pub(crate) fn provenance<S, N>(&self, student: &Finished<'_, S, N>) -> Provenance {
+        Provenance {
+            recipe: self.recipe.to_owned(),
+            recipe_toml: self.recipe_toml.to_owned(),
+            arm: student.arm.to_owned(),
+            seed: student.seed,
+            chosen_epoch: student.run.facts.chosen_epoch,
+            dataset: self.manifest.name.to_string(),
+            dataset_license: self.manifest.license.spdx.clone(),
+            dataset_citation: self.manifest.citation.text.clone(),
+            preparation_hash: self.preparation_hash.to_owned(),
+            teacher: student.teacher.to_owned(),
+            teacher_hash: student.teacher_hash.to_owned(),
+            weights_hash: student.run.facts.chosen_hash.clone(),
+            revision: host::revision().into(),
+            program: format!("kd {}", env!("CARGO_PKG_VERSION")),
+        }
+    }
 }
 
 /// Runs whatever is not finished yet, and reports.
@@ -149,8 +184,16 @@ fn write<T: DenseTask<D, I>, const D: usize, const I: usize>(
     for (name, text) in files {
         write_atomic(&staged.path().join(name), text.as_bytes())?;
     }
-    let (name, package) = experiment.task.package(context, prepared, &finished(context, teacher, evidence)?)?;
-    package.write(&staged.path().join(format!("{name}.kdp")))?;
+    let student = finished(context, teacher, evidence)?;
+    let facts = PackFacts {
+        manifest: context.manifest,
+        recipe: &experiment.name,
+        recipe_toml: &experiment.text,
+        preparation_hash: prepared.store.identity(),
+        preparation: &experiment.request,
+        intended_use: &experiment.scoring.package.intended_use,
+    };
+    experiment.task.pack(&student, &facts, staged.path())?;
     staged.commit()?;
     Ok(folder)
 }

@@ -8,6 +8,7 @@ mod catalog;
 mod experiment;
 mod overrides;
 mod plan;
+mod segment;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -19,18 +20,20 @@ use serde::{Deserialize, Serialize};
 pub(crate) use arm::Arm;
 pub(crate) use catalog::load;
 pub(crate) use experiment::{Experiment, Student};
+pub(crate) use segment::SegmentRecipe;
 
 use crate::package::HeadKind;
 
+
 /// A recipe's text, as it stands after overrides, and what it says.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct Source<R = Recipe> {
     /// File name without its ending.
     pub(crate) name: String,
     /// The text, overrides applied.
     pub(crate) text: String,
     /// Its contents.
-    pub(crate) recipe: Recipe,
+    pub(crate) recipe: R,
 }
 
 /// What all tasks share; data, networks and scores have tables of their own in each.
@@ -47,10 +50,14 @@ pub(crate) struct Recipe<D = Data, N = NetworkDesign, S = ScoreTable> {
     pub(crate) score: S,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which task a recipe, or a package, is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TaskKind {
+    #[default]
     Classify,
+    Segment,
+    Enhance,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
