@@ -85,7 +85,7 @@ impl RawDataset {
                 let (records, images) = files::open_folder(folder, manifest)?;
                 (records, Pixels::Files(images))
             }
-            Layout::Generator => {
+            Layout::Generator if manifest.task != Task::Enhancement => {
                 let (records, images) = files::open_generated(folder, manifest)?;
                 (records, Pixels::Files(images))
             }
@@ -97,7 +97,7 @@ impl RawDataset {
                     hint: "it holds masks; use it for segmentation",
                 });
             }
-            Layout::NiftiVolumes | Layout::DicomSeries => {
+            Layout::NiftiVolumes | Layout::DicomSeries | Layout::Generator => {
                 return Err(DecodeError::Layout {
                     set: manifest.name.to_string(),
                     found: manifest.source.layout.name(),

@@ -1,4 +1,5 @@
-//! Volumes without an answer: NIfTI files `[<split>/]images/<case>.nii.gz`, or DICOM files `[<split>/]series/<case>/…`.
+//! Volumes without an answer: NIfTI files `[<split>/]images/<case>.nii.gz`, a generator's too, or DICOM files
+//! `[<split>/]series/<case>/…`.
 //!
 //! The clean images of an enhancement task. Nothing is degraded here and nothing cut into slices: a volume keeps its grid,
 //! and what its numbers mean, because a scan can be simulated only from Hounsfield units on a grid in mm.
@@ -8,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kd_image::{Image, Intensity, Split};
 
-use super::{DecodeError, MaskRecord, cases, check_counts, check_files, split_of};
-use crate::decode::case_of;
+use super::{DecodeError, MaskRecord, case_of, cases, check_counts, check_files, files, split_of};
 use crate::format::{DicomVolume, Nifti, NotFinite, Tilt, read_dicom_volume};
 use crate::manifest::{ImageSize, Layout, Manifest, Task};
 use crate::root::Root;
@@ -88,7 +88,10 @@ impl VolumeDataset {
             });
         }
         check_files(folder, manifest)?;
-        let names: Vec<&str> = manifest.source.files.iter().map(|file| file.name.as_str()).collect();
+        let generated =
+            if layout == Layout::Generator { files::check_generated(folder, manifest)? } else { Vec::new() };
+        let listed = manifest.source.files.iter().map(|file| file.name.as_str());
+        let names: Vec<&str> = listed.chain(generated.iter().map(String::as_str)).collect();
         let below = if layout == Layout::DicomSeries { SERIES } else { IMAGES };
         let mut found: BTreeMap<String, (Option<Split>, Vec<PathBuf>)> = BTreeMap::new();
         for &name in names.iter().filter(|name| Some(**name) != manifest.source.groups.as_deref()) {
