@@ -3,7 +3,7 @@
 #![cfg(feature = "formats")]
 
 use kd_data::degrade::ct::{Beam, Filter};
-use kd_data::degrade::{Degradation, DegradeError, DegradeKey, LowDoseCt};
+use kd_data::degrade::{Degradation, DegradeError, DegradeKey, LowDoseCt, LowDoseOutput};
 use kd_image::{Geometry, Image, Intensity, SampleId};
 
 fn sample() -> SampleId {
@@ -19,6 +19,7 @@ fn scan(beam: Beam) -> LowDoseCt {
         dose_fraction: 1.0,
         electronic_sigma: 0.0,
         filter: Filter::Ramp,
+        output: LowDoseOutput::Reconstructed,
     }
 }
 
@@ -164,6 +165,24 @@ fn the_variance_of_the_noise_is_one_over_the_dose() {
     let quiet = noise_of(&scan(FAN), &clean, 1);
     assert!(noise_of(&LowDoseCt { electronic_sigma: 300.0, ..scan(FAN) }, &clean, 1) > 1.05 * quiet);
     assert!(noise_of(&LowDoseCt { filter: Filter::Hann, ..scan(FAN) }, &clean, 1) < 0.6 * quiet);
+}
+
+#[test]
+fn inserted_noise_is_that_of_the_reconstruction_and_leaves_edges_alone() {
+    let clean = body(64, 4.0);
+    let id = sample();
+    let key = DegradeKey { seed: 1, sample: &id, view: 0 };
+    for beam in [Beam::Parallel {}, FAN] {
+        let with = |output| LowDoseCt { output, ..scan(beam) }.prepare(&clean).unwrap();
+        let whole = with(LowDoseOutput::Reconstructed);
+        let (noisy, quiet) = (whole.realise(key).unwrap(), whole.without_noise().unwrap());
+        let inserted = with(LowDoseOutput::NoiseInserted).realise(key).unwrap();
+        for (n, value) in inserted.values().iter().enumerate() {
+            let noise = noisy.values()[n] - quiet.values()[n];
+            // Linear but for the rounding of 32-bit sums over 240 projections.
+            assert!((value - clean.values()[n] - noise).abs() < 0.1, "{beam:?} {n}");
+        }
+    }
 }
 
 #[test]

@@ -19,17 +19,29 @@ const FEWEST: f64 = 1.0;
 
 const KIND: &str = "low-dose-ct";
 
+/// What becomes of the slice itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowDoseOutput {
+    /// The clean slice plus the reconstruction of the noise alone: input and target differ by noise and nothing else, as
+    /// two reconstructions of one scan with two doses do.
+    NoiseInserted,
+    /// The reconstruction of the noisy projections: what detector and filter do to edges is part of the result.
+    Reconstructed,
+}
+
 /// A scan with a part of the dose: projection, counting, reconstruction.
 ///
 /// # Formula
 /// `μ = max(0, μ_water (1 + HU / 1000))`; `p` its integral along a ray (Joseph); `I ~ Poisson(d N₀ e^(−p)) + σ n`;
-/// `p̂ = ln(d N₀ / max(I, 1))`; `μ̂` by filtered back-projection; `HU = 1000 (μ̂ / μ_water − 1)`.
+/// `p̂ = ln(d N₀ / max(I, 1))`; `FBP` is filtered back-projection, which is linear. Reconstructed: `HU = 1000 (FBP(p̂) /
+/// μ_water − 1)`. Noise inserted: `HU = clean + 1000 FBP(p̂ − p) / μ_water`.
 ///
 /// # Policy
 /// Attenuation is that of water at 60 keV ([`WATER_PER_MM`]) for every tissue: one energy, so no beam hardening, and no
 /// scatter. What is below −1000 HU counts as air. The clean slice is taken as free of noise: where it holds some, the
 /// result holds it too. Electronic noise is counted in photons and does not fall with the dose. With a `dose_fraction` of
-/// 1 the noise of the full dose stays, and the difference between slice and reconstruction is always part of the result.
+/// 1 the noise of the full dose stays.
 ///
 /// # Source
 /// I. A. Elbakri, J. A. Fessler, Statistical image reconstruction for polyenergetic X-ray computed tomography, IEEE
@@ -54,6 +66,8 @@ pub struct LowDoseCt {
     pub electronic_sigma: f64,
     /// The window on the ramp.
     pub filter: Filter,
+    /// What becomes of the slice itself.
+    pub output: LowDoseOutput,
 }
 
 impl LowDoseCt {
@@ -123,12 +137,16 @@ impl LowDoseCt {
         format!(
             "low-dose-ct: {beam}, {} angles over {turn} degrees, {detectors}, {} photons a cell and angle, dose {}, \
              electronic noise of sigma {} photons, water {WATER_PER_MM}/mm (60 keV), counts below {FEWEST} taken as \
-             {FEWEST}, Joseph projection, filtered back-projection with {} filter",
+             {FEWEST}, Joseph projection, filtered back-projection with {} filter, {}",
             self.angles,
             self.photons,
             self.dose_fraction,
             self.electronic_sigma,
-            self.filter.name()
+            self.filter.name(),
+            match self.output {
+                LowDoseOutput::NoiseInserted => "noise alone reconstructed and added to the slice",
+                LowDoseOutput::Reconstructed => "slice reconstructed with its noise",
+            }
         )
     }
 }
@@ -161,7 +179,7 @@ impl NoiseFree {
     /// use kd_data::degrade::{Degradation, DegradeKey, LowDoseCt};
     /// use kd_image::{Geometry, Image, Intensity};
     /// let scan: LowDoseCt = toml::from_str(
-    ///     "beam = { kind = \"parallel\" }\nangles = 30\nphotons = 1e5\ndose_fraction = 0.25\nelectronic_sigma = 5.0\nfilter = \"ramp\"",
+    ///     "beam = { kind = \"parallel\" }\nangles = 30\nphotons = 1e5\ndose_fraction = 0.25\nelectronic_sigma = 5.0\nfilter = \"ramp\"\noutput = \"reconstructed\"",
     /// )?;
     /// let grid = Geometry::<2>::with_spacing([16, 16], [2.0, 2.0])?;
     /// let clean = Image::new(1, grid, Intensity::Hounsfield, vec![0.0; 256])?;
@@ -172,13 +190,26 @@ impl NoiseFree {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn realise(&self, key: DegradeKey<'_>) -> Result<Image<2>, DegradeError> {
-        let LowDoseCt { photons, dose_fraction, electronic_sigma, .. } = self.protocol;
+        let LowDoseCt { photons, dose_fraction, electronic_sigma, output, .. } = self.protocol;
         let mut draw = Draw::new(key, KIND);
         let sent = photons * dose_fraction;
-        self.reconstruct(|integral| {
+        let mut measured = |integral: f32| {
             let counted = draw.poisson(sent * (-f64::from(integral)).exp()) + electronic_sigma * draw.normal();
             (sent / counted.max(FEWEST)).ln() as f32
-        })
+        };
+        match output {
+            LowDoseOutput::Reconstructed => {
+                let values = self.back_projected(measured).into_iter().map(hounsfield).collect();
+                same_grid(&self.clean, values)
+            }
+            LowDoseOutput::NoiseInserted => {
+                let noise = self.back_projected(|integral| measured(integral) - integral);
+                let values = self.clean.values().iter().zip(noise);
+                let values =
+                    values.map(|(hu, noise)| (f64::from(*hu) + 1000.0 * f64::from(noise) / WATER_PER_MM) as f32);
+                same_grid(&self.clean, values.collect())
+            }
+        }
     }
 
     /// The reconstruction without noise: what the scan alone, and no dose, does to the slice.
@@ -186,15 +217,12 @@ impl NoiseFree {
     /// # Errors
     /// As [`realise`](Self::realise).
     pub fn without_noise(&self) -> Result<Image<2>, DegradeError> {
-        self.reconstruct(|integral| integral)
+        same_grid(&self.clean, self.back_projected(|integral| integral).into_iter().map(hounsfield).collect())
     }
 
-    fn reconstruct(&self, mut measured: impl FnMut(f32) -> f32) -> Result<Image<2>, DegradeError> {
-        let mut values = Vec::with_capacity(self.clean.values().len());
-        for integrals in &self.integrals {
-            let slice = self.scan.reconstruct(&integrals.map(&mut measured), self.protocol.filter);
-            values.extend(slice.into_iter().map(hounsfield));
-        }
-        same_grid(&self.clean, values)
+    /// Attenuation per mm from integrals that are changed on the way.
+    fn back_projected(&self, mut measured: impl FnMut(f32) -> f32) -> Vec<f32> {
+        let of = |integrals: &Sinogram| self.scan.reconstruct(&integrals.map(&mut measured), self.protocol.filter);
+        self.integrals.iter().flat_map(of).collect()
     }
 }

@@ -20,7 +20,7 @@ use kd_image::{Image, Intensity, SampleId};
 use serde::{Deserialize, Serialize};
 
 pub use error::DegradeError;
-pub use low_dose::{LowDoseCt, NoiseFree, WATER_PER_MM};
+pub use low_dose::{LowDoseCt, LowDoseOutput, NoiseFree, WATER_PER_MM};
 
 use draw::Draw;
 

@@ -10,7 +10,7 @@ use super::ImportError;
 use crate::decode::{DecodeError, GENERATED_FILE, RawDataset, VolumeDataset, generated_list};
 use crate::digest::sha256_file;
 use crate::error::{FileError, relative_name};
-use crate::manifest::{ImageSize, Layout, Manifest, Task};
+use crate::manifest::{Layout, Manifest, Task};
 use crate::phantom::{Phantom, PhantomError, create_phantom};
 use crate::root::Root;
 
@@ -63,14 +63,11 @@ fn phantom(manifest: &Manifest) -> Result<Phantom, ImportError> {
     let phantom: Phantom =
         table.clone().try_into().map_err(|e: toml::de::Error| refused(e.message().trim().replace('\n', ", ")))?;
     phantom.check().map_err(|e| refused(e.to_string()))?;
-    let (task, side) = (phantom.task(), phantom.size());
-    if manifest.image.size != (ImageSize::Fixed { height: side, width: side }) || manifest.task != task {
-        let expected = format!("task `{}` and image.size [{side}, {side}], as generator.size says", task.name());
-        return Err(refused(format!(
-            "task is `{}`, image {:?}, expected {expected}",
-            manifest.task.name(),
-            manifest.image.size
-        )));
+    let (task, image) = (phantom.task(), phantom.image());
+    if manifest.image != image || manifest.task != task {
+        let expected = format!("task `{}` and image {image:?}, as the parameters say", task.name());
+        let found = format!("task is `{}`, image {:?}", manifest.task.name(), manifest.image);
+        return Err(refused(format!("{found}, expected {expected}")));
     }
     Ok(phantom)
 }

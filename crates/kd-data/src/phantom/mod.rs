@@ -8,15 +8,18 @@
 
 pub mod chest;
 mod draw;
+pub mod volumes;
 
 use std::path::{Path, PathBuf};
 
-use kd_image::Split;
+use kd_image::{Intensity, Split};
 use serde::{Deserialize, Serialize};
 
 use self::chest::ChestParameters;
 use self::draw::{Draw, Purpose};
-use crate::manifest::Task;
+use self::volumes::ct::CtParameters;
+use self::volumes::mr::MrParameters;
+use crate::manifest::{ImageFacts, ImageSize, Task};
 use crate::store::{StagedFolder, StoreError};
 
 /// Why a phantom could not be made.
@@ -44,6 +47,10 @@ pub enum PhantomError {
 pub enum Phantom {
     /// Radiographs to classify.
     Chest(ChestParameters),
+    /// CT volumes to enhance.
+    Ct(CtParameters),
+    /// MR volumes to enhance.
+    Mr(MrParameters),
 }
 
 impl Phantom {
@@ -54,6 +61,8 @@ impl Phantom {
     pub fn check(&self) -> Result<(), PhantomError> {
         match self {
             Self::Chest(parameters) => parameters.check(),
+            Self::Ct(parameters) => parameters.check(),
+            Self::Mr(parameters) => parameters.check(),
         }
     }
 
@@ -62,15 +71,19 @@ impl Phantom {
     pub const fn task(&self) -> Task {
         match self {
             Self::Chest(_) => Task::Binary,
+            Self::Ct(_) | Self::Mr(_) => Task::Enhancement,
         }
     }
 
-    /// Rows and columns of every image.
+    /// Channels, size and meaning of every image.
     #[must_use]
-    pub const fn size(&self) -> usize {
-        match self {
-            Self::Chest(parameters) => parameters.size,
-        }
+    pub const fn image(&self) -> ImageFacts {
+        let (side, intensity) = match self {
+            Self::Chest(parameters) => (parameters.size, Intensity::Stored { bits: 16 }),
+            Self::Ct(parameters) => (parameters.size, Intensity::Hounsfield),
+            Self::Mr(parameters) => (parameters.size, Intensity::Arbitrary),
+        };
+        ImageFacts { channels: 1, size: ImageSize::Fixed { height: side, width: side }, intensity }
     }
 
     /// Makes and writes everything into a folder that exists.
@@ -80,6 +93,8 @@ impl Phantom {
     pub fn write(&self, folder: &Path) -> Result<(), PhantomError> {
         match self {
             Self::Chest(parameters) => chest::write_images(&chest::generate(parameters)?, parameters.size, folder),
+            Self::Ct(parameters) => parameters.write(folder),
+            Self::Mr(parameters) => parameters.write(folder),
         }
     }
 }
