@@ -12,6 +12,6 @@ fn main() -> std::io::Result<()> {
         Some("three") => example::three_classes(),
         _ => example::two_classes(),
     };
-    let page = kd_report::html::report(&record, &example::timing(), &pictures::errors(&record));
+    let page = kd_report::html::report(&record, &example::timing(), &pictures::errors(&record), &[]);
     std::io::stdout().write_all(page.as_bytes())
 }

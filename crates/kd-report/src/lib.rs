@@ -6,7 +6,7 @@
 //!
 //! The crate opens no file, prints nothing and depends on no other crate of the workspace: producers fill the record,
 //! the store writes the text. Times lie apart in [`Timing`], because they differ between two runs that are otherwise
-//! equal byte for byte; images of errors lie apart in [`ErrorImage`], because a record holds no pixels.
+//! equal byte for byte; pictures lie apart in [`ErrorImage`] and [`Exhibit`], because a record holds no pixels.
 //!
 //! | module | gives |
 //! |---|---|
@@ -28,6 +28,7 @@ pub mod verdict;
 
 mod check;
 mod error_image;
+mod exhibit;
 mod facts;
 mod number;
 mod record;
@@ -36,11 +37,13 @@ mod timing;
 mod value;
 
 pub use error_image::ErrorImage;
+pub use exhibit::{Exhibit, Panel};
 pub use json::RecordError;
 pub use record::{
-    Arm, Calibration, ClassCount, ClassRow, Confusion, Curves, DatasetFacts, Difference, Direction, Fact, Gap, Host,
-    LeakFinding, Metric, MetricDefinition, NetworkFacts, OperatingPoint, Provenance, Reliability, ReliabilityBin,
-    RocBand, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, Task, Teacher, Term, TermCurve,
+    Arm, Baseline, Calibration, ClassCount, ClassRow, Confusion, Curves, DatasetFacts, Difference, Direction, Fact,
+    Gap, Host, LeakFinding, Metric, MetricDefinition, NetworkFacts, OperatingPoint, Provenance, Reliability,
+    ReliabilityBin, RocBand, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, Task, Teacher,
+    Term, TermCurve,
 };
 pub use timing::{ArmTime, StageTime, TIMING_SCHEMA, Timing};
 pub use value::Value;

@@ -2,3 +2,15 @@
 //!
 //! Says to the trainer what a batch, a hard-label loss and a good answer are; holds the networks of teacher and
 //! student, the way from patches to a whole volume, and the scores of a case.
+
+pub mod loss;
+
+mod augment;
+mod network;
+mod score;
+mod task;
+
+pub use augment::{Augmentation, AugmentationError};
+pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};
+pub use score::{CaseScores, Metric, judge_case};
+pub use task::{Labels, SegmentTask, Tally, named_classes};

@@ -3,15 +3,15 @@
 use anyhow::{Context, Result, bail};
 use kd_classify::{Augmentation, ClassWeights, ClassifyTask, Cost, Metric, NetworkSpec, cost};
 use kd_core::loss::{self, Sizes};
-use kd_core::train::{Decay, EarlyStop, OptimizerPlan, Plan, Schedule, Views};
-use kd_core::{Head, Objective, Term, TermKind};
+use kd_core::train::{Plan, Views};
+use kd_core::{Head, Objective};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{Channels, NormalizationRequest, PrepareRequest, Resize};
 use kd_data::store::Element;
 
-use super::terms::{ArmTerm, TASK, term_of};
-use super::{ArmTable, DecayTable, OptimizerTable, Recipe, Source, TrainTable};
+use super::plan::{check_names, leak_policy, plans, views};
+use super::{Arm, ArmTable, Recipe, Source};
 use crate::package::HeadKind;
 
 /// The teacher, checked.
@@ -30,35 +30,6 @@ pub(crate) struct Student {
     pub(crate) name: String,
     pub(crate) spec: NetworkSpec,
     pub(crate) cost: Cost,
-}
-
-/// One way of learning, checked.
-pub(crate) struct Arm {
-    pub(crate) name: String,
-    pub(crate) note: Option<String>,
-    pub(crate) unlabelled: bool,
-    pub(crate) terms: Vec<ArmTerm>,
-}
-
-impl Arm {
-    /// Whether any term looks at a teacher.
-    pub(crate) fn distills(&self) -> bool {
-        self.terms.iter().any(|term| term.table.loss != TASK)
-    }
-
-    /// Builds the objective anew: losses are not copied.
-    pub(crate) fn objective(&self, head: Head) -> Result<Objective<2>> {
-        let terms = self.terms.iter().map(|term| {
-            let kind = if term.table.loss == TASK {
-                TermKind::Task { smoothing: term.smoothing }
-            } else {
-                TermKind::Distill(loss::build::<2>(&term.table.loss, &term.parameters, head)?)
-            };
-            Ok(Term { name: term.table.name().to_owned(), weight: term.weight, ramp: term.ramp, kind })
-        });
-        let terms = terms.collect::<Result<Vec<_>>>().with_context(|| format!("arm `{}`", self.name))?;
-        Objective::new(terms).with_context(|| format!("arm `{}`", self.name))
-    }
 }
 
 /// An experiment whose parts fit.
@@ -82,6 +53,11 @@ pub(crate) struct Experiment {
 }
 
 impl Experiment {
+    /// The objective of an arm, built anew.
+    pub(crate) fn objective(&self, arm: &Arm) -> Result<Objective<2>> {
+        arm.objective(|name, parameters| loss::build::<2>(name, parameters, self.head))
+    }
+
     /// Checks a recipe against the data set that it names.
     pub(crate) fn new(source: &Source, manifest: &Manifest) -> Result<Self> {
         let data = &source.recipe.data;
@@ -113,9 +89,7 @@ impl Experiment {
     fn build(source: &Source, n_classes: usize) -> Result<Self> {
         let recipe = source.recipe.clone();
         let head = recipe.data.head.head(n_classes)?;
-        let leak_policy = LeakPolicy::of_name(&recipe.data.leak_policy).with_context(|| {
-            format!("`data.leak_policy` is \"{}\", expected \"stop\" or \"drop-from-train\"", recipe.data.leak_policy)
-        })?;
+        let leak_policy = leak_policy(&recipe.data.leak_policy)?;
         let (views, augmentation) = augmentation(&recipe)?;
         let weights = recipe.data.class_weights.clone().map_or(ClassWeights::Equal, ClassWeights::Given);
         // The key of the views belongs to the recipe's augmentation, so that arms and seeds share them.
@@ -132,8 +106,8 @@ impl Experiment {
         let primary = metric(&recipe.score.primary, head, "score.primary")?;
         let secondary =
             recipe.score.secondary.iter().map(|name| metric(name, head, "score.secondary")).collect::<Result<_>>()?;
-        let teacher_plan =
-            plan(&recipe.teacher.train, views, recipe.teacher.train.seed.unwrap_or(0), "teacher.train", head)?;
+        let known = |name: &str, key: &str| metric(name, head, key).map(drop);
+        let (teacher_plan, student_plan) = plans(&recipe, views, known)?;
         let (teacher_spec, teacher_cost) = spec(&recipe.teacher.network, &recipe.teacher.name)?;
         let teacher = Teacher {
             name: recipe.teacher.name.clone(),
@@ -143,17 +117,6 @@ impl Experiment {
             smoothing: recipe.teacher.train.label_smoothing.unwrap_or(0.0),
             weights: teacher_weights(&recipe)?,
         };
-        for (key, given) in [
-            ("seed", recipe.student.train.seed.is_some()),
-            ("label_smoothing", recipe.student.train.label_smoothing.is_some()),
-        ] {
-            if given {
-                bail!(
-                    "`student.train.{key}` is set, expected it to be absent\nhint: seeds stand in `student.seeds`, smoothing in the arm's task term"
-                );
-            }
-        }
-        let student_plan = plan(&recipe.student.train, views, 0, "student.train", head)?;
         let students = recipe
             .student
             .size
@@ -162,10 +125,8 @@ impl Experiment {
                 spec(&size.network, &size.name).map(|(spec, cost)| Student { name: size.name.clone(), spec, cost })
             })
             .collect::<Result<Vec<_>>>()?;
-        unique("student.size", students.iter().map(|student| student.name.as_str()))?;
-        unique("arm", recipe.arm.iter().map(|arm| arm.name.as_str()))?;
+        check_names(&recipe, &recipe.score.package)?;
         let arms = recipe.arm.iter().map(|table| arm(table, head, &recipe)).collect::<Result<Vec<_>>>()?;
-        check_package(&recipe)?;
         let prepare = PrepareRequest {
             size,
             channels: recipe.data.channels,
@@ -196,14 +157,7 @@ impl Experiment {
 
 fn augmentation(recipe: &Recipe) -> Result<(Views, Augmentation)> {
     let mut table = recipe.augment.clone();
-    let views = match table.remove("views") {
-        Some(toml::Value::Integer(count)) if (1..=1000).contains(&count) => {
-            Views::Numbered { count: u32::try_from(count)? }
-        }
-        Some(toml::Value::String(text)) if text == "fresh" => Views::Fresh,
-        None => bail!("`augment.views` is missing, expected a number from 1 to 1000, or \"fresh\""),
-        Some(other) => bail!("`augment.views` is {other}, expected a number from 1 to 1000, or \"fresh\""),
-    };
+    let views = views(&mut table)?;
     let augmentation: Augmentation = table.try_into().context("`augment`")?;
     augmentation.check()?;
     if augmentation.is_none() && views != (Views::Numbered { count: 1 }) {
@@ -226,51 +180,11 @@ fn teacher_weights(recipe: &Recipe) -> Result<Option<(String, bool)>> {
     }
 }
 
-fn plan(table: &TrainTable, views: Views, seed: u64, key: &str, head: Head) -> Result<Plan> {
-    metric(&table.select, head, &format!("{key}.select"))?;
-    if table.batch_size < 2 {
-        bail!("`{key}.batch_size` is {}, expected 2 or more: batch normalisation needs company", table.batch_size);
-    }
-    let optimizer = match table.optimizer {
-        OptimizerTable::Sgd { momentum, weight_decay, nesterov } => {
-            OptimizerPlan::Sgd { momentum, nesterov, weight_decay }
-        }
-        OptimizerTable::AdamW { weight_decay, beta1, beta2, epsilon } => {
-            OptimizerPlan::AdamW { beta1, beta2, epsilon, weight_decay }
-        }
-    };
-    let decay = match &table.decay {
-        DecayTable::Constant => Decay::Constant,
-        DecayTable::Cosine { floor } => Decay::Cosine { floor: *floor },
-        DecayTable::Step { at, factor } => Decay::Step { at: at.clone(), factor: *factor },
-    };
-    let plan = Plan {
-        epochs: table.epochs,
-        batch_size: table.batch_size,
-        accumulation: table.accumulation,
-        optimizer,
-        schedule: Schedule { rate: table.learning_rate, warmup: table.warmup, decay },
-        clip_norm: table.clip_norm,
-        ema: table.ema,
-        early_stop: table.patience.map(|patience| EarlyStop { patience }),
-        views,
-        select: table.select.clone(),
-        seed,
-    };
-    plan.check().with_context(|| format!("`{key}`"))?;
-    Ok(plan)
-}
-
 fn arm(table: &ArmTable, head: Head, recipe: &Recipe) -> Result<Arm> {
     let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: 1 };
-    let terms = table
-        .term
-        .iter()
-        .map(|term| term_of(term, sizes).with_context(|| format!("arm `{}`, term `{}`", table.name, term.name())))
-        .collect::<Result<Vec<_>>>()?;
-    let arm = Arm { name: table.name.clone(), note: table.note.clone(), unlabelled: table.unlabelled, terms };
+    let arm = Arm::new(table, sizes)?;
     // Losses are built once here, so that a loss that does not fit the head is refused before anything runs.
-    arm.objective(head)?;
+    arm.objective(|name, parameters| loss::build::<2>(name, parameters, head))?;
     if arm.unlabelled && !(arm.distills() && recipe.data.label_fraction.is_some()) {
         bail!("arm `{}` is `unlabelled`, which needs a distillation term and `data.label_fraction`", arm.name);
     }
@@ -283,32 +197,4 @@ fn metric(name: &str, head: Head, key: &str) -> Result<Metric> {
         let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
         format!("`{key}` is \"{name}\", expected one of {} for a {} head", names.join(", "), head.name())
     })
-}
-
-fn unique<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = Vec::new();
-    for name in names {
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            bail!("`{key}` has name \"{name}\", expected letters, digits, `-`, `_` and `.`");
-        }
-        if seen.contains(&name) {
-            bail!("`{key}` has two entries named \"{name}\", expected one of each name");
-        }
-        seen.push(name);
-    }
-    if seen.is_empty() {
-        bail!("`{key}` has no entry, expected at least one");
-    }
-    Ok(())
-}
-
-fn check_package(recipe: &Recipe) -> Result<()> {
-    let package = &recipe.score.package;
-    if !recipe.student.size.iter().any(|size| size.name == package.student) {
-        bail!("`score.package.student` is \"{}\", which no `student.size` is named", package.student);
-    }
-    if !recipe.arm.iter().any(|arm| arm.name == package.arm) {
-        bail!("`score.package.arm` is \"{}\", which no `arm` is named", package.arm);
-    }
-    Ok(())
 }

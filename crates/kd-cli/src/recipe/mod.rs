@@ -3,9 +3,11 @@
 //! Text becomes [`Recipe`] (keys and types, an unknown key is an error), and together with a manifest it becomes an
 //! [`Experiment`]: heads, networks, losses and plans that are known to fit each other.
 
+mod arm;
 mod catalog;
 mod experiment;
 mod overrides;
+mod plan;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -14,8 +16,9 @@ use kd_classify::NetworkDesign;
 use kd_core::loss::Value;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use arm::Arm;
 pub(crate) use catalog::load;
-pub(crate) use experiment::{Arm, Experiment, Student};
+pub(crate) use experiment::{Experiment, Student};
 
 use crate::package::HeadKind;
 
@@ -30,17 +33,18 @@ pub(crate) struct Source {
     pub(crate) recipe: Recipe,
 }
 
+/// What all tasks share; data, networks and scores have tables of their own in each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Recipe {
+pub(crate) struct Recipe<D = Data, N = NetworkDesign, S = ScoreTable> {
     pub(crate) title: String,
     pub(crate) task: TaskKind,
-    pub(crate) data: Data,
+    pub(crate) data: D,
     pub(crate) augment: toml::Table,
-    pub(crate) teacher: TeacherTable,
-    pub(crate) student: StudentTable,
+    pub(crate) teacher: TeacherTable<N>,
+    pub(crate) student: StudentTable<N>,
     pub(crate) arm: Vec<ArmTable>,
-    pub(crate) score: ScoreTable,
+    pub(crate) score: S,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +81,9 @@ pub(crate) struct Data {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TeacherTable {
+pub(crate) struct TeacherTable<N = NetworkDesign> {
     pub(crate) name: String,
-    pub(crate) network: NetworkDesign,
+    pub(crate) network: N,
     /// Trained weights to start from, with torchvision's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weights: Option<String>,
@@ -94,17 +98,17 @@ pub(crate) struct TeacherTable {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StudentTable {
+pub(crate) struct StudentTable<N = NetworkDesign> {
     pub(crate) seeds: Vec<u64>,
-    pub(crate) size: Vec<SizeTable>,
+    pub(crate) size: Vec<SizeTable<N>>,
     pub(crate) train: TrainTable,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SizeTable {
+pub(crate) struct SizeTable<N = NetworkDesign> {
     pub(crate) name: String,
-    pub(crate) network: NetworkDesign,
+    pub(crate) network: N,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

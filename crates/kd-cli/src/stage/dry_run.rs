@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
-use kd_classify::{Cost, NetworkSpec};
+use kd_classify::Cost;
 use kd_core::train::{Plan, Views};
 use kd_core::{Network, initialize};
 use serde::Serialize;
@@ -43,6 +43,19 @@ pub(crate) struct Forecast {
     pub(crate) peak_memory_bytes: Option<u64>,
 }
 
+impl Forecast {
+    /// Adds up.
+    pub(crate) fn of(steps: Vec<Step>) -> Self {
+        Self {
+            tflop: steps.iter().map(|step| step.tflop).sum(),
+            seconds: steps.iter().filter(|step| step.state != "finished").map(|step| step.seconds).sum(),
+            disk_bytes: steps.iter().map(|step| step.disk_bytes).sum(),
+            peak_memory_bytes: host::peak_memory_bytes(),
+            steps,
+        }
+    }
+}
+
 /// Measures one step of every network and adds up.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
@@ -55,16 +68,19 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
     // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
     let teacher_hash =
         if is_finished(context, &teacher_id) { teach(context, &prepared)?.lesson_hash() } else { teacher_id.clone() };
-    let (step_seconds, forward_seconds) = measure(context, &teacher.spec, &teacher.plan)?;
-    steps.push(training(
-        context,
-        format!("teach {}", teacher.name),
-        &teacher_id,
-        n_train,
-        &teacher.plan,
-        &teacher.cost,
+    let shape = |plan: &Plan| {
+        let [height, width] = experiment.prepare.size;
+        [plan.batch_size, experiment.prepare.channels, height, width]
+    };
+    let (step_seconds, forward_seconds) =
+        measure(&context.device.device, |device| teacher.spec.init(device), shape(&teacher.plan));
+    let load = |cost: &Cost, step_seconds: f64| Load {
+        multiply_adds: cost.multiply_adds,
+        bytes: cost.f32_bytes,
         step_seconds,
-    ));
+    };
+    let teaching = load(&teacher.cost, step_seconds);
+    steps.push(training(context, format!("teach {}", teacher.name), &teacher_id, n_train, &teacher.plan, &teaching));
     if let Views::Numbered { count } = experiment.views {
         let images = n_train as f64 * f64::from(count);
         steps.push(Step {
@@ -77,30 +93,19 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
         });
     }
     for student in &experiment.students {
-        let (step_seconds, _) = measure(context, &student.spec, &experiment.student_plan)?;
+        let plan = &experiment.student_plan;
+        let (step_seconds, _) = measure(&context.device.device, |device| student.spec.init(device), shape(plan));
+        let learning = load(&student.cost, step_seconds);
         for arm in &experiment.arms {
             for &seed in context.seeds {
                 let id = run_id(context, &prepared, &teacher_hash, student, arm, seed)?;
                 let name = format!("learn {} {} seed {seed}", student.name, arm.name);
-                steps.push(training(
-                    context,
-                    name,
-                    &id,
-                    seen(context, &prepared, arm.unlabelled)?,
-                    &experiment.student_plan,
-                    &student.cost,
-                    step_seconds,
-                ));
+                let n_samples = seen(context, &prepared, arm.unlabelled)?;
+                steps.push(training(context, name, &id, n_samples, plan, &learning));
             }
         }
     }
-    Ok(Forecast {
-        tflop: steps.iter().map(|step| step.tflop).sum(),
-        seconds: steps.iter().filter(|step| step.state != "finished").map(|step| step.seconds).sum(),
-        disk_bytes: steps.iter().map(|step| step.disk_bytes).sum(),
-        peak_memory_bytes: host::peak_memory_bytes(),
-        steps,
-    })
+    Ok(Forecast::of(steps))
 }
 
 fn seen(context: &Context<'_>, prepared: &Prepared, unlabelled: bool) -> Result<usize> {
@@ -109,15 +114,24 @@ fn seen(context: &Context<'_>, prepared: &Prepared, unlabelled: bool) -> Result<
     Ok(if unlabelled { all } else { labelled.map_or(all, |(images, _)| images) })
 }
 
+/// What one step of a network takes.
+pub(crate) struct Load {
+    /// Of a forward pass of one sample.
+    pub(crate) multiply_adds: u64,
+    /// Of its parameters.
+    pub(crate) bytes: u64,
+    /// Of a training step at the plan's batch size.
+    pub(crate) step_seconds: f64,
+}
+
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn training(
-    context: &Context<'_>,
+pub(crate) fn training<E>(
+    context: &Context<'_, E>,
     name: String,
     id: &str,
     n_samples: usize,
     plan: &Plan,
-    cost: &Cost,
-    step_seconds: f64,
+    load: &Load,
 ) -> Step {
     let batches = n_samples.div_ceil(plan.batch_size);
     let images = (plan.epochs * n_samples) as f64;
@@ -131,22 +145,23 @@ fn training(
             "to do"
         },
         optimizer_steps: plan.epochs * batches.div_ceil(plan.accumulation),
-        tflop: 2.0 * STEP_OVER_FORWARD * images * cost.multiply_adds as f64 / 1e12,
-        seconds: step_seconds * images / plan.batch_size as f64,
-        disk_bytes: 2 * cost.f32_bytes,
+        tflop: 2.0 * STEP_OVER_FORWARD * images * load.multiply_adds as f64 / 1e12,
+        seconds: load.step_seconds * images / plan.batch_size as f64,
+        disk_bytes: 2 * load.bytes,
     }
 }
 
-/// Seconds of one training step and of one forward pass at the plan's batch size.
-fn measure(context: &Context<'_>, spec: &NetworkSpec, plan: &Plan) -> Result<(f64, f64)> {
-    let plain = &context.device.device;
-    let [height, width] = context.experiment.prepare.size;
-    let shape = [plan.batch_size, context.experiment.prepare.channels, height, width];
+/// Seconds of one training step and of one forward pass on a batch of `shape`.
+pub(crate) fn measure<N: Network<I, O>, const I: usize, const O: usize>(
+    plain: &Device,
+    init: impl Fn(&Device) -> N,
+    shape: [usize; I],
+) -> (f64, f64) {
     let tracked: Device = plain.clone().autodiff();
-    let network = initialize(spec.init(&tracked), 0);
+    let network = initialize(init(&tracked), 0);
     let step = || {
         let start = Instant::now();
-        let raw = Network::<4, 2>::forward(&network, Tensor::from_inner(Tensor::<4>::ones(shape, plain)));
+        let raw = network.forward(Tensor::from_inner(Tensor::<I>::ones(shape, plain)));
         let loss = raw.powf_scalar(2.0).mean();
         let _gradients = loss.backward();
         start.elapsed().as_secs_f64()
@@ -154,8 +169,8 @@ fn measure(context: &Context<'_>, spec: &NetworkSpec, plan: &Plan) -> Result<(f6
     // The first touches memory for the first time.
     let _warm = step();
     let step_seconds = step();
-    let network = initialize(spec.init(plain), 0);
+    let network = initialize(init(plain), 0);
     let start = Instant::now();
-    let _answers = Network::<4, 2>::forward(&network, Tensor::<4>::ones(shape, plain)).into_data();
-    Ok((step_seconds, start.elapsed().as_secs_f64()))
+    let _answers = network.forward(Tensor::<I>::ones(shape, plain)).into_data();
+    (step_seconds, start.elapsed().as_secs_f64())
 }

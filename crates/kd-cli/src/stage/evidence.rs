@@ -32,12 +32,17 @@ pub(crate) struct Statistics {
 impl Statistics {
     pub(crate) fn of(experiment: &Experiment) -> Result<Self> {
         let score = &experiment.recipe.score;
-        let method = match score.method.as_str() {
+        Self::new(&score.method, score.resamples, score.level, score.seed)
+    }
+
+    /// Takes what a recipe of any task says.
+    pub(crate) fn new(method: &str, resamples: usize, level: f64, seed: u64) -> Result<Self> {
+        let method = match method {
             "bca" => BootstrapMethod::BiasCorrectedAccelerated,
             "percentile" => BootstrapMethod::Percentile,
             other => anyhow::bail!("`score.method` is \"{other}\", expected \"bca\" or \"percentile\""),
         };
-        Ok(Self { plan: BootstrapPlan { method, resamples: score.resamples, level: score.level, seed: score.seed } })
+        Ok(Self { plan: BootstrapPlan { method, resamples, level, seed } })
     }
 
     /// The two-level form of the same plan.

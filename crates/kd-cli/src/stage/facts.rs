@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use kd_classify::Metric;
+use kd_core::train::{Plan, Views};
+use kd_data::leak::LeakReport;
 use kd_image::{SampleSource, Split};
 use kd_report::{
     ClassCount, DatasetFacts, Direction, Fact, Host, LeakFinding, MetricDefinition, Provenance, SplitFacts,
@@ -49,11 +51,11 @@ pub(super) fn definitions(experiment: &Experiment) -> Vec<MetricDefinition> {
     definitions
 }
 
-pub(super) fn provenance(context: &Context<'_>) -> Provenance {
+pub(crate) fn provenance<E>(context: &Context<'_, E>, recipe: &str, text: &str) -> Provenance {
     let facts = host::facts();
     Provenance {
-        recipe: context.experiment.name.clone(),
-        recipe_toml: context.experiment.text.clone(),
+        recipe: recipe.to_owned(),
+        recipe_toml: text.to_owned(),
         command: context.command.to_owned(),
         revision: host::revision().into(),
         dirty: host::dirty(),
@@ -87,8 +89,23 @@ pub(super) fn dataset(context: &Context<'_>, prepared: &Prepared) -> Result<Data
             classes: classes.collect(),
         }
     });
-    let leaks = &prepared.leaks;
-    let policy = context.experiment.leak_policy.name();
+    Ok(DatasetFacts {
+        name: manifest.name.to_string(),
+        license: manifest.license.spdx.clone(),
+        citation: manifest.citation.text.clone(),
+        hash: manifest.content_hash(),
+        split_hash: prepared.split_hash.clone(),
+        preparation_hash: prepared.store.identity().to_owned(),
+        classes: manifest.classes.clone(),
+        splits: splits.collect(),
+        leaks: leak_findings(&prepared.leaks, context.experiment.leak_policy.name()),
+        unit_of_independence: data.unit.clone(),
+        claim_limit: data.claim_limit.clone(),
+    })
+}
+
+/// What the leak check found, as a report has it.
+pub(crate) fn leak_findings(leaks: &LeakReport, policy: &str) -> Vec<LeakFinding> {
     let mut findings = Vec::new();
     for (kind, pairs) in [("same subject", leaks.shared_subjects), ("same pixels", leaks.shared_images)] {
         let found = [
@@ -106,44 +123,36 @@ pub(super) fn dataset(context: &Context<'_>, prepared: &Prepared) -> Result<Data
             }
         }));
     }
-    Ok(DatasetFacts {
-        name: manifest.name.to_string(),
-        license: manifest.license.spdx.clone(),
-        citation: manifest.citation.text.clone(),
-        hash: manifest.content_hash(),
-        split_hash: prepared.split_hash.clone(),
-        preparation_hash: prepared.store.identity().to_owned(),
-        classes: manifest.classes.clone(),
-        splits: splits.collect(),
-        leaks: findings,
-        unit_of_independence: data.unit.clone(),
-        claim_limit: data.claim_limit.clone(),
-    })
+    findings
 }
 
-pub(super) fn protocol(context: &Context<'_>, prepared: &Prepared) -> Result<Vec<Fact>> {
-    let experiment = context.experiment;
-    let plan = &experiment.student_plan;
+/// The protocol of one task: what all share.
+pub(crate) fn shared_protocol(
+    plan: &Plan,
+    views: Views,
+    seeds: &[u64],
+    (level, resamples, seed): (f64, usize, u64),
+) -> Vec<Fact> {
     let fact = |name: &str, value: String| Fact { name: name.into(), value };
-    let mut facts = vec![
+    vec![
         fact("Budget of every student arm", format!("{} epochs, batches of {}", plan.epochs, plan.batch_size)),
         fact("Optimizer", format!("{:?}", plan.optimizer)),
         fact("Learning rate", format!("{:?}", plan.schedule)),
         fact("Epoch chosen by", format!("best validation {}; the last epoch is reported too", plan.select)),
-        fact("Views", format!("{:?}, shared by all arms and seeds", experiment.views)),
-        fact("Seeds", format!("{:?}", context.seeds)),
-        fact(
-            "Intervals",
-            format!(
-                "{:.0} %, {} draws, seed {}",
-                100.0 * experiment.recipe.score.level,
-                experiment.recipe.score.resamples,
-                experiment.recipe.score.seed
-            ),
-        ),
-    ];
+        fact("Views", format!("{views:?}, shared by all arms and seeds")),
+        fact("Seeds", format!("{seeds:?}")),
+        fact("Intervals", format!("{:.0} %, {resamples} draws, seed {seed}", 100.0 * level)),
+    ]
+}
+
+pub(super) fn protocol(context: &Context<'_>, prepared: &Prepared) -> Result<Vec<Fact>> {
+    let experiment = context.experiment;
+    let score = &experiment.recipe.score;
+    let intervals = (score.level, score.resamples, score.seed);
+    let mut facts = shared_protocol(&experiment.student_plan, experiment.views, context.seeds, intervals);
     if let Some((images, subjects)) = labelled_counts(context, prepared)? {
-        facts.push(fact("Labels that students see", format!("{images} training images of {subjects} subjects")));
+        let value = format!("{images} training images of {subjects} subjects");
+        facts.push(Fact { name: "Labels that students see".into(), value });
     }
     Ok(facts)
 }

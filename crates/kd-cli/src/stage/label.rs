@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
-use burn::tensor::Tensor;
+use anyhow::{Context as _, Result};
 use kd_classify::{Classifier, HeadPolicy, StemChannels, load_pretrained};
 use kd_core::train::Views;
 use kd_core::{
-    CachedTeacher, CalibratedTeacher, LiveTeacher, Objective, Ramp, State, Task, Teacher, Temperature, Term, TermKind,
-    initialize,
+    CalibratedTeacher, LiveTeacher, Objective, Ramp, State, Teacher, Temperature, Term, TermKind, initialize,
 };
 use kd_data::format::read_weights;
-use kd_data::store::{Element, SoftKey, SoftStore, SoftStoreWriter, StoreError};
-use kd_image::{SampleSource, SoftTargetSource, Split};
+use kd_data::store::{Element, SoftKey, SoftStore};
+use kd_image::Split;
 use serde::Serialize;
 
+use super::answers::Asking;
 use super::prepare::Prepared;
 use super::training::{self, FinishedRun, Job};
-use super::{Context, Stopped, calibrate, identity};
-use crate::progress::Progress;
+use super::{Context, calibrate, identity};
 
 /// Samples that the teacher answers at once.
 const ANSWER_BATCH: usize = 128;
@@ -151,81 +149,15 @@ pub(crate) fn label(
     teacher: &TaughtTeacher,
 ) -> Result<Option<Arc<SoftStore>>> {
     let Views::Numbered { count } = context.experiment.views else { return Ok(None) };
-    let key = key(context, prepared, &teacher.hash, count)?;
-    let folder = context.root.soft().join(key.hash());
-    if !folder.is_dir() {
-        answer_all(context, prepared, teacher, &key, &folder)?;
-    }
-    let mut store = SoftStore::open(&folder, &key)?;
-    store.load()?;
-    Ok(Some(Arc::new(store)))
-}
-
-fn answer_all(
-    context: &Context<'_>,
-    prepared: &Prepared,
-    teacher: &TaughtTeacher,
-    key: &SoftKey,
-    folder: &std::path::Path,
-) -> Result<()> {
-    let experiment = context.experiment;
-    let source = prepared.split(Split::Train);
-    let ids: Vec<_> = (0..source.len()).map(|index| source.id(index).clone()).collect();
-    let n_values = experiment.head.n_outputs();
-    let mut writer = SoftStoreWriter::create(folder, key.clone(), &ids, n_values, Element::F32)?;
-    let total = u64::from(key.n_views) * ids.len() as u64;
-    let mut progress = Progress::new(context.out, &format!("soft labels of {}", experiment.teacher.name), total);
-    for view in 0..key.n_views {
-        for start in (0..ids.len()).step_by(ANSWER_BATCH) {
-            if context.stop.load(std::sync::atomic::Ordering::Relaxed) {
-                bail!(Stopped);
-            }
-            let end = ids.len().min(start + ANSWER_BATCH);
-            let samples = (start..end).map(|index| source.read(index)).collect::<Result<Vec<_>, _>>()?;
-            let batch = experiment.task.batch(samples, Some(view), &context.device.device)?;
-            let answer: Tensor<2> = teacher.live.answer(&batch.input, &batch.ids, view)?;
-            for (offset, row) in host_rows(answer, n_values).iter().enumerate() {
-                writer.write(start + offset, view, row)?;
-            }
-            progress.set(u64::from(view) * ids.len() as u64 + end as u64, "");
-        }
-    }
-    match writer.finish() {
-        Ok(_) | Err(StoreError::Exists { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    progress.finish(&format!("{} views of {} samples", key.n_views, ids.len()));
-    Ok(())
-}
-
-/// Raw answers on the host, sample by sample.
-pub(crate) fn host_rows(raw: Tensor<2>, n_values: usize) -> Vec<Vec<f32>> {
-    let values: Vec<f32> = raw.into_data().convert::<f32>().try_into_vec().expect("converted to f32 just before");
-    values.chunks_exact(n_values).map(<[f32]>::to_vec).collect()
-}
-
-/// The teacher as students meet it: stored where there are stored answers, live otherwise.
-pub(crate) enum AnsweringTeacher<'a> {
-    Stored(CachedTeacher<2>),
-    Live(&'a LiveTeacher<Classifier>),
-}
-
-impl<'a> AnsweringTeacher<'a> {
-    pub(crate) fn new(
-        context: &Context<'_>,
-        teacher: &'a TaughtTeacher,
-        store: Option<&Arc<SoftStore>>,
-    ) -> Result<Self> {
-        let Some(store) = store else { return Ok(Self::Live(&teacher.live)) };
-        let source: Arc<dyn SoftTargetSource> = Arc::clone(store) as Arc<dyn SoftTargetSource>;
-        let shape = [1, context.experiment.head.n_outputs()];
-        Ok(Self::Stored(CachedTeacher::new(source, &teacher.hash, shape, &context.device.device)?))
-    }
-
-    pub(crate) fn as_teacher(&self) -> &dyn Teacher<4, 2> {
-        match self {
-            Self::Stored(teacher) => teacher,
-            Self::Live(teacher) => *teacher,
-        }
-    }
+    let asking = Asking {
+        name: &context.experiment.teacher.name,
+        task: &context.experiment.task,
+        source: &prepared.split(Split::Train),
+        teacher: &teacher.live,
+        key: key(context, prepared, &teacher.hash, count)?,
+        n_values: context.experiment.head.n_outputs(),
+        element: Element::F32,
+        at_once: ANSWER_BATCH,
+    };
+    asking.stored(context).map(Some)
 }

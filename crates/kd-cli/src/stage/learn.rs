@@ -10,7 +10,8 @@ use kd_data::store::{PreparedSource, SoftStore};
 use kd_image::{Sample, SampleId, SampleSource, SourceError, Split, SubjectId, Target};
 use serde::Serialize;
 
-use super::label::{AnsweringTeacher, TaughtTeacher};
+use super::answers::AnsweringTeacher;
+use super::label::TaughtTeacher;
 use super::prepare::Prepared;
 use super::training::{self, FinishedRun, Job};
 use super::{Context, identity};
@@ -109,8 +110,9 @@ pub(crate) fn run(
         }
     };
     let val = prepared.split(Split::Val);
-    let objective = arm.objective(experiment.head)?;
-    let answering = AnsweringTeacher::new(context, teacher, soft)?;
+    let objective = experiment.objective(arm)?;
+    let shape = [1, experiment.head.n_outputs()];
+    let answering = AnsweringTeacher::new(context, (&teacher.live, teacher.hash.as_str()), soft, shape)?;
     let calibrated = teacher.calibration.map(|temperature| CalibratedTeacher::new(answering.as_teacher(), temperature));
     let asked = calibrated.as_ref().map_or(answering.as_teacher(), |calibrated| calibrated as &dyn Teacher<4, 2>);
     let lesson = teacher.lesson_hash();

@@ -1,10 +1,12 @@
 //! The stages of an experiment, one file each. A stage reads the folders of earlier stages and writes its own, under a
 //! name that is a hash of what went in; a finished folder is never touched again.
 
+pub(crate) mod answers;
 mod calibrate;
+pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod evidence;
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod label;
 pub(crate) mod learn;
 pub(crate) mod prepare;
@@ -31,12 +33,12 @@ use crate::recipe::Experiment;
 /// Raised by hand whenever training gives other numbers for the same recipe, so that old runs are left alone.
 const CODE_SCHEMA: u32 = 1;
 
-/// What every stage needs.
-pub(crate) struct Context<'a> {
+/// What every stage needs; `E` is the experiment of one task.
+pub(crate) struct Context<'a, E = Experiment> {
     pub(crate) root: &'a Root,
     pub(crate) out: &'a Output,
     pub(crate) device: &'a DeviceChoice,
-    pub(crate) experiment: &'a Experiment,
+    pub(crate) experiment: &'a E,
     pub(crate) manifest: &'a Manifest,
     /// Seeds of the students.
     pub(crate) seeds: &'a [u64],
@@ -50,7 +52,7 @@ pub(crate) struct Context<'a> {
     pub(crate) times: RefCell<Vec<StageTime>>,
 }
 
-impl Context<'_> {
+impl<E> Context<'_, E> {
     /// Runs a stage and keeps its time.
     pub(crate) fn timed<T>(&self, name: &str, stage: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let start = Instant::now();

@@ -1,18 +1,17 @@
 //! The run record: all evidence of an experiment, in the form that reports are made of.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
-use kd_classify::{Cost, Metric};
+use kd_classify::Metric;
 use kd_core::train::EpochRecord;
 use kd_image::Split;
-use kd_metrics::{Arm as MetricArm, Better, Grouping, Score, TwoLevel, Undefined, holm, two_level_draws};
+use kd_metrics::{Better, Grouping, Score, Undefined};
 use kd_report::{
-    Arm as ReportArm, Curves, Difference, Gap, NetworkFacts, Role, RunRecord, SCHEMA, SeedMetric, SeedResult,
-    StudentGroup, Task, Teacher as ReportTeacher, Term, TermCurve, Value,
+    Arm as ReportArm, Curves, NetworkFacts, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, StudentGroup, Task,
+    Teacher as ReportTeacher, Term, TermCurve, Value,
 };
 
 use super::Context;
+use super::compare::{Compared, Comparison, Found, adjust};
 use super::evidence::{self, Statistics, of_score};
 use super::facts::{AGREEMENT, dataset, definitions, protocol, provenance};
 use super::label::TaughtTeacher;
@@ -60,34 +59,58 @@ pub(crate) fn assemble(
         maker.arm("teacher", Role::Teacher, None, &[experiment.teacher.plan.seed], teacher_runs, &evidence.teacher);
     teacher_arm.terms = vec![task_term(1.0)];
     let mut students = Vec::new();
-    let (mut differences, mut gaps) = (Vec::new(), Vec::new());
-    for (student, found) in experiment.students.iter().zip(&evidence.students) {
-        let arms = experiment.arms.iter().zip(&found.arms).map(|(arm, (runs, scored))| {
+    let mut found = Found::default();
+    for (student, of_student) in experiment.students.iter().zip(&evidence.students) {
+        let arms = experiment.arms.iter().zip(&of_student.arms).map(|(arm, (runs, scored))| {
             let mut reported = maker.arm(&arm.name, role(arm), arm.note.clone(), context.seeds, &runs.runs, scored);
             reported.terms = terms(arm);
             reported
         });
         students.push(StudentGroup {
             name: student.name.clone(),
-            network: network_facts(&student.spec.to_string(), &student.cost, &found.measured),
+            network: network_facts(
+                &student.spec.to_string(),
+                student.cost.parameters,
+                student.cost.multiply_adds,
+                &of_student.measured,
+            ),
             arms: arms.collect(),
         });
-        maker.compare(&student.name, found, &mut differences, &mut gaps);
+        let comparison = Comparison {
+            student: &student.name,
+            arms: &experiment.arms,
+            seeds: context.seeds.len(),
+            grouping: &grouping,
+            statistics,
+        };
+        for metric in std::iter::once(experiment.primary).chain(experiment.secondary.iter().copied()) {
+            let compared = Compared {
+                name: metric.name(),
+                better: if metric.higher_is_better() { Better::Higher } else { Better::Lower },
+                is_primary: metric == experiment.primary,
+            };
+            let of_arm =
+                |arm: usize, seed: usize, draw: &[usize]| of_student.arms[arm].1[seed].test.value(metric, Some(draw));
+            let of_teacher = |draw: &[usize]| evidence.teacher[0].test.value(metric, Some(draw));
+            comparison.add(compared, &of_arm, &of_teacher, &mut found);
+        }
     }
-    adjust(&mut differences)?;
+    adjust(&mut found.differences)?;
     Ok(RunRecord {
         schema: SCHEMA,
         title: experiment.recipe.title.clone(),
         task: Task::Classify,
-        provenance: provenance(context),
+        provenance: provenance(context, &experiment.name, &experiment.text),
         dataset: dataset(context, prepared)?,
         protocol: protocol(context, prepared)?,
         metrics: definitions(experiment),
         primary_metric: experiment.primary.name().into(),
+        baselines: Vec::new(),
         teacher: ReportTeacher {
             network: network_facts(
                 &experiment.teacher.spec.to_string(),
-                &experiment.teacher.cost,
+                experiment.teacher.cost.parameters,
+                experiment.teacher.cost.multiply_adds,
                 &evidence.teacher_measured,
             ),
             origin: origin(experiment.teacher.weights.as_ref(), teacher),
@@ -96,8 +119,8 @@ pub(crate) fn assemble(
             arm: teacher_arm,
         },
         students,
-        differences,
-        gaps,
+        differences: found.differences,
+        gaps: found.gaps,
     })
 }
 
@@ -129,11 +152,11 @@ pub(crate) fn role(arm: &Arm) -> Role {
     }
 }
 
-fn task_term(weight: f64) -> Term {
+pub(crate) fn task_term(weight: f64) -> Term {
     Term { name: "task".into(), weight, temperature: None, source: "labels".into() }
 }
 
-fn terms(arm: &Arm) -> Vec<Term> {
+pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
     arm.terms
         .iter()
         .map(|term| match term.parameters.0.get("temperature") {
@@ -154,11 +177,11 @@ fn terms(arm: &Arm) -> Vec<Term> {
         .collect()
 }
 
-fn network_facts(name: &str, cost: &Cost, measured: &Measured) -> NetworkFacts {
+pub(crate) fn network_facts(name: &str, parameters: u64, multiply_adds: u64, measured: &Measured) -> NetworkFacts {
     NetworkFacts {
         name: name.into(),
-        parameters: cost.parameters,
-        multiply_adds: cost.multiply_adds,
+        parameters,
+        multiply_adds,
         file_bytes: measured.file_bytes,
         latency_p50_ms: Some(measured.latency_p50_ms),
         latency_p95_ms: Some(measured.latency_p95_ms),
@@ -220,79 +243,7 @@ impl Maker<'_> {
             curves: seeds.iter().zip(runs).map(|(&seed, run)| curves(seed, run)).collect(),
         }
     }
-
-    /// Paired differences of every arm to the lone student, and the gap that distilled arms recovered.
-    fn compare(&self, student: &str, found: &StudentEvidence, differences: &mut Vec<Difference>, gaps: &mut Vec<Gap>) {
-        let experiment = self.context.experiment;
-        let Some(alone) = experiment.arms.iter().position(|arm| role(arm) == Role::Alone) else { return };
-        let metrics = std::iter::once(experiment.primary).chain(experiment.secondary.iter().copied());
-        for metric in metrics {
-            let draws = self.draws(metric, found);
-            let control = experiment.arms.iter().position(|arm| role(arm) == Role::Control);
-            for (place, arm) in experiment.arms.iter().enumerate().filter(|(place, _)| *place != alone) {
-                // Softness alone has to be beaten too, so what learned from the teacher also meets the control.
-                let against = std::iter::once(alone).chain(control.filter(|_| arm.distills()));
-                for other in against {
-                    let difference =
-                        draws.as_ref().map_err(Clone::clone).and_then(|draws| draws.difference(place, other));
-                    let names = (arm.name.as_str(), experiment.arms[other].name.as_str());
-                    differences.push(reported_difference(student, names, metric, difference));
-                }
-                if metric == experiment.primary && role(arm) == Role::Distilled {
-                    gaps.push(self.gap(student, &arm.name, metric, draws.as_ref(), place, alone));
-                }
-            }
-        }
-    }
-
-    /// The two-level draws of a metric: the student's arms in their order, then the teacher.
-    fn draws(&self, metric: Metric, found: &StudentEvidence) -> Result<TwoLevel, Undefined> {
-        type PerSeed<'a> = Box<dyn Fn(usize, &[usize]) -> Score + Sync + 'a>;
-        let statistics: Vec<PerSeed<'_>> = found
-            .arms
-            .iter()
-            .map(|(_, scored)| {
-                Box::new(move |seed: usize, draw: &[usize]| scored[seed].test.value(metric, Some(draw))) as PerSeed<'_>
-            })
-            .collect();
-        let teacher = |draw: &[usize]| self.teacher[0].test.value(metric, Some(draw));
-        let mut arms: Vec<MetricArm<'_>> =
-            statistics.iter().map(|statistic| MetricArm::PerSeed(statistic.as_ref())).collect();
-        arms.push(MetricArm::Single(&teacher));
-        two_level_draws(self.context.seeds.len(), self.grouping, &arms, self.statistics.two_level())
-    }
-
-    fn gap(
-        &self,
-        student: &str,
-        arm: &str,
-        metric: Metric,
-        draws: Result<&TwoLevel, &Undefined>,
-        distilled: usize,
-        alone: usize,
-    ) -> Gap {
-        let teacher = self.context.experiment.arms.len();
-        let better = if metric.higher_is_better() { Better::Higher } else { Better::Lower };
-        let gap = draws.map_err(Clone::clone).and_then(|draws| draws.difference(teacher, alone));
-        let recovered =
-            draws.map_err(Clone::clone).and_then(|draws| draws.gap_recovered(teacher, alone, distilled, better));
-        let value = |score: Result<f64, &Undefined>| of_score(score.map_err(Clone::clone));
-        Gap {
-            student: student.into(),
-            arm: arm.into(),
-            metric: metric.name().into(),
-            gap: value(gap.as_ref().map(|gap| gap.value)),
-            gap_low: value(gap.as_ref().map(|gap| gap.interval.low)),
-            gap_high: value(gap.as_ref().map(|gap| gap.interval.high)),
-            recovered: value(recovered.as_ref().map(|found| found.share)),
-            recovered_low: value(recovered.as_ref().map(|found| found.interval.low)),
-            recovered_high: value(recovered.as_ref().map(|found| found.interval.high)),
-            method: TWO_LEVEL.into(),
-        }
-    }
 }
-
-const TWO_LEVEL: &str = "paired percentile bootstrap over seeds, then subjects";
 
 fn agreement(teacher: &Scored, student: &Scored, draw: &[usize]) -> Score {
     let (teacher, student) = (answers(teacher, draw), answers(student, draw));
@@ -320,49 +271,7 @@ fn answers(scored: &Scored, draw: &[usize]) -> Vec<Vec<bool>> {
     }
 }
 
-fn reported_difference(
-    student: &str,
-    (a, b): (&str, &str),
-    metric: Metric,
-    difference: Result<kd_metrics::Difference, Undefined>,
-) -> Difference {
-    let value = |pick: fn(&kd_metrics::Difference) -> f64| match &difference {
-        Ok(difference) => Value::from(pick(difference)),
-        Err(reason) => Value::undefined(reason.to_string()),
-    };
-    Difference {
-        student: student.into(),
-        a: a.into(),
-        b: b.into(),
-        metric: metric.name().into(),
-        value: value(|difference| difference.value),
-        low: value(|difference| difference.interval.low),
-        high: value(|difference| difference.interval.high),
-        p: value(|difference| difference.p_value),
-        p_holm: value(|difference| difference.p_value),
-        method: TWO_LEVEL.into(),
-    }
-}
-
-/// Holm's correction over all differences of one metric: students and arms are one family.
-fn adjust(differences: &mut [Difference]) -> Result<()> {
-    let metrics: BTreeSet<String> = differences.iter().map(|difference| difference.metric.clone()).collect();
-    for metric in metrics {
-        let places: Vec<usize> = (0..differences.len())
-            .filter(|&place| differences[place].metric == metric && differences[place].p.finite().is_some())
-            .collect();
-        if places.is_empty() {
-            continue;
-        }
-        let p: Vec<f64> = places.iter().filter_map(|&place| differences[place].p.finite()).collect();
-        for (place, adjusted) in places.into_iter().zip(holm(&p)?) {
-            differences[place].p_holm = Value::from(adjusted);
-        }
-    }
-    Ok(())
-}
-
-fn curves(seed: u64, run: &FinishedRun) -> Curves {
+pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Curves {
     let history = &run.facts.history;
     let names: Vec<String> =
         history.first().map_or_else(Vec::new, |epoch| epoch.terms.iter().map(|term| term.name.clone()).collect());

@@ -130,7 +130,7 @@ fn write(
     let errors = confident_errors(context, prepared, truth, evidence)?;
     let staged = StagedFolder::create(&folder)?;
     let files = [
-        ("report.html", html::report(&record, &timing, &errors)),
+        ("report.html", html::report(&record, &timing, &errors, &[])),
         ("report.md", markdown::report(&record)),
         ("record.json", json::write_record(&record)?),
         ("arms.csv", kd_report::csv::arms(&record)),

@@ -12,7 +12,7 @@ use kd_data::store::{PreparedSource, StagedFolder};
 use kd_image::{SampleSource, Split, Target};
 
 use super::Context;
-use super::label::host_rows;
+use super::answers::host_rows;
 use super::prepare::Prepared;
 use super::training::FinishedRun;
 use crate::progress::Progress;

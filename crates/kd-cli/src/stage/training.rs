@@ -57,8 +57,8 @@ pub(crate) struct Job<'a, T: Task<D, I, O>, const D: usize, const I: usize, cons
 }
 
 /// Opens the run if it is finished, else trains it, from its checkpoint if there is one.
-pub(crate) fn run<N, T, const D: usize, const I: usize, const O: usize>(
-    context: &Context<'_>,
+pub(crate) fn run<E, N, T, const D: usize, const I: usize, const O: usize>(
+    context: &Context<'_, E>,
     job: &Job<'_, T, D, I, O>,
     network: N,
 ) -> Result<FinishedRun>
@@ -117,17 +117,17 @@ where
     Ok(FinishedRun { id: job.id.clone(), facts, chosen: outcome.chosen, last: outcome.last })
 }
 
-fn work_folder(context: &Context<'_>, id: &str) -> PathBuf {
+fn work_folder<E>(context: &Context<'_, E>, id: &str) -> PathBuf {
     context.root.runs().join(format!("{id}.work"))
 }
 
 /// Whether a checkpoint of this run lies about.
-pub(crate) fn is_begun(context: &Context<'_>, id: &str) -> bool {
+pub(crate) fn is_begun<E>(context: &Context<'_, E>, id: &str) -> bool {
     work_folder(context, id).is_dir()
 }
 
 /// Whether the run is finished.
-pub(crate) fn is_finished(context: &Context<'_>, id: &str) -> bool {
+pub(crate) fn is_finished<E>(context: &Context<'_, E>, id: &str) -> bool {
     context.root.runs().join(id).is_dir()
 }
 

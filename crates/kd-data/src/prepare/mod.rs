@@ -2,6 +2,7 @@
 //!
 //! Statistics come from training samples only: a mean over all images carries the test set into training.
 
+mod dense;
 mod plan;
 mod resize;
 
@@ -11,6 +12,7 @@ use kd_image::{Image, SampleId, Split, SubjectId, Target};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use dense::{Case, CaseError, CaseSet, DenseIntensity, DenseRequest, Placement, prepare_cases};
 pub use plan::{Channels, Normalization, PreparePlan, Resize};
 
 use crate::digest::sha256_hex;

@@ -13,6 +13,8 @@ mod checkpoint;
 #[cfg(feature = "formats")]
 mod checksum;
 #[cfg(feature = "formats")]
+mod dense;
+#[cfg(feature = "formats")]
 mod package;
 #[cfg(feature = "formats")]
 mod prepared;
@@ -28,6 +30,8 @@ pub use error::{StoreError, path_tail};
 
 #[cfg(feature = "formats")]
 pub use checkpoint::{Checkpoint, CheckpointStore};
+#[cfg(feature = "formats")]
+pub use dense::{DenseAnswer, DenseAnswers, DenseEntry, DensePlan, DenseSource, DenseStore, DenseWriter};
 #[cfg(feature = "formats")]
 pub use package::{read_package, write_package};
 #[cfg(feature = "formats")]

@@ -2,6 +2,7 @@
 
 use super::value;
 use crate::error_image::ErrorImage;
+use crate::exhibit::Exhibit;
 use crate::number;
 use crate::record::{Arm, Curves, Direction, Metric, Role, RunRecord, StudentGroup};
 use crate::svg::{self, Line};
@@ -248,6 +249,26 @@ fn panels(record: &RunRecord, group: &str, arms: &[&Arm]) -> Markup {
             (svg::panel(&format!("{group}: learning rate"), None, &lines(&|curves| Some(curves.learning_rate.clone()), false)))
         }
     }
+}
+
+/// Cases as rows of pictures.
+pub(super) fn exhibits(exhibits: &[Exhibit]) -> Option<Markup> {
+    (!exhibits.is_empty()).then(|| {
+        html! {
+            @for exhibit in exhibits {
+                figure class="exhibit" {
+                    h3 { (exhibit.title) }
+                    div class="panels" { @for panel in &exhibit.panels {
+                        div {
+                            img src={ "data:image/png;base64," (panel.png_base64) } alt=(panel.label);
+                            small { (panel.label) }
+                        }
+                    } }
+                    figcaption { (exhibit.caption) }
+                }
+            }
+        }
+    })
 }
 
 /// Errors in which an arm was surest.

@@ -11,6 +11,7 @@ mod scores;
 mod summary;
 
 use crate::error_image::ErrorImage;
+use crate::exhibit::Exhibit;
 use crate::number;
 use crate::record::RunRecord;
 use crate::timing::Timing;
@@ -19,9 +20,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The report as one self-contained page.
 ///
-/// Text from the record is escaped everywhere: a class called `<script>` is shown and not run. Error images stand under
-/// their running numbers and nowhere else.
-pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage]) -> String {
+/// Text from the record is escaped everywhere: a class called `<script>` is shown and not run. Pictures stand under their
+/// running numbers and nowhere else.
+pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage], exhibits: &[Exhibit]) -> String {
     let sections = [
         ("result", "Result", summary::result(record)),
         ("arms", "Arms", scores::arms(record)),
@@ -33,6 +34,7 @@ pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage]) -> Str
         ("cost", "Size, score and latency", figures::cost(record)),
         ("training", "Training", figures::training(record)),
         ("errors", "Most confident errors", figures::errors(errors)),
+        ("cases", "Cases", figures::exhibits(exhibits)),
         ("facts", "Facts", notes::facts(record, timing)),
         ("reading", "How to read this", notes::reading(record)),
         ("limits", "Limits", notes::limits(record)),

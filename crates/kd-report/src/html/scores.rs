@@ -22,6 +22,20 @@ pub(super) fn arms(record: &RunRecord) -> Option<Markup> {
                 th scope="col" class="num" { "Seeds" }
                 @for name in &metrics { th scope="col" class="num" { (record.label(name)) } }
             } }
+            @if !record.baselines.is_empty() {
+                tbody { @for baseline in &record.baselines {
+                    tr {
+                        th scope="row" { span class="arm-name" { (baseline.name) } small class="terms" { "no network" } }
+                        td class="num" { "\u{2013}" }
+                        @for name in &metrics {
+                            td class="num" { @match baseline.metrics.iter().find(|metric| metric.name == *name) {
+                                Some(metric) => { b { (value(&metric.value, record.decimals(name))) } (span(&metric.low, &metric.high, record.decimals(name))) }
+                                None => "\u{2013}",
+                            } }
+                        }
+                    }
+                } }
+            }
             tbody {
                 (network_row(&format!("Teacher \u{b7} {}", record.teacher.network.name), &record.teacher.network, None, columns))
                 (row(record, &metrics, &record.teacher.arm))

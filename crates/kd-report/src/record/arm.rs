@@ -92,6 +92,16 @@ impl StudentGroup {
     }
 }
 
+/// Scores of something that is no network: the image left as it is, or interpolated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// What is done.
+    pub name: String,
+    /// Scores with intervals.
+    pub metrics: Vec<Metric>,
+}
+
 /// One way of training one network, over several seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

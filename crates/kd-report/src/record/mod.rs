@@ -10,7 +10,7 @@ mod curves;
 mod dataset;
 mod evidence;
 
-pub use arm::{Arm, NetworkFacts, Role, SeedMetric, SeedResult, StudentGroup, Teacher, Term};
+pub use arm::{Arm, Baseline, NetworkFacts, Role, SeedMetric, SeedResult, StudentGroup, Teacher, Term};
 pub use curves::{Curves, TermCurve};
 pub use dataset::{ClassCount, DatasetFacts, LeakFinding, SplitFacts};
 pub use evidence::{
@@ -43,6 +43,9 @@ pub struct RunRecord {
     pub metrics: Vec<MetricDefinition>,
     /// Name of the metric on which the headline rests; the recipe declares it before the run.
     pub primary_metric: String,
+    /// What is reached without any network, such as by leaving the image as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<Baseline>,
     /// The teacher and its scores.
     pub teacher: Teacher,
     /// Student sizes, each with its arms.

@@ -105,6 +105,7 @@ fn record(title: &str, classes: &[&str], counts: [u64; 2], sizes: &[(&str, u64, 
         .to_vec(),
         metrics: definitions(),
         primary_metric: "auroc".to_owned(),
+        baselines: Vec::new(),
         teacher: Teacher {
             network: network("resnet18-small", 11_169_345, Some(9.8)),
             origin: "trained in this run, seed 0".to_owned(),

@@ -4,7 +4,7 @@ use crate::{example, pictures};
 use kd_report::{RunRecord, Value, html};
 
 fn page(record: &RunRecord) -> String {
-    html::report(record, &example::timing(), &pictures::errors(record))
+    html::report(record, &example::timing(), &pictures::errors(record), &[])
 }
 
 /// Elements that HTML never closes.
@@ -124,7 +124,7 @@ fn foreign_text_is_shown_and_not_run() {
     record.gaps[0].student = evil.to_owned();
     let mut errors = pictures::errors(&record);
     errors[0].png_base64 = "AAAA\" onerror=\"x".to_owned();
-    let page = html::report(&record, &example::timing(), &errors);
+    let page = html::report(&record, &example::timing(), &errors, &[]);
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(!page.contains("<script") && !page.contains("onerror") && !page.contains("\" onload=\"x"));
     assert!(!page.contains("href=\"javascript") && !page.contains("\"onclick=\""));
@@ -162,7 +162,7 @@ fn a_record_with_hardly_anything_still_gives_a_page() {
     record.dataset.splits.clear();
     record.teacher.arm.metrics.clear();
     record.teacher.arm.curves.clear();
-    let page = html::report(&record, &example::timing(), &[]);
+    let page = html::report(&record, &example::timing(), &[], &[]);
     assert!(page.contains("Nothing can be said") && !page.contains("NaN"));
     assert_balanced(&page);
 }

@@ -1,0 +1,64 @@
+//! `--dry-run` of a dense task: what it would take, from one measured step of every network.
+
+use anyhow::Result;
+use kd_core::train::{Plan, Views};
+use kd_image::Split;
+
+use super::stages::{Of, student_id, teach, teacher_id};
+use super::{DensePrepared, DenseTask, Sized};
+use crate::recipe::Arm;
+use crate::stage::Context;
+use crate::stage::dry_run::{Forecast, Load, Step, measure, training};
+use crate::stage::training::is_finished;
+
+/// Measures one step of every network and adds up.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+pub(crate) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    prepared: &DensePrepared<T::Cases>,
+) -> Result<Forecast> {
+    let experiment = context.experiment;
+    let n_train = prepared.store.positions(Split::Train).len();
+    let [input, answer] = experiment.task.shapes();
+    let load = |network: &Sized<T::Spec, T::Design>, plan: &Plan| {
+        let mut shape = input;
+        shape[0] = plan.batch_size;
+        let init = |device: &burn::tensor::Device| experiment.task.init(&network.spec, device);
+        let (step_seconds, forward_seconds) = measure(&context.device.device, init, shape);
+        let bytes = 4 * network.parameters;
+        (Load { multiply_adds: network.multiply_adds, bytes, step_seconds }, forward_seconds)
+    };
+    let mut steps = Vec::new();
+    let id = teacher_id(context, prepared)?;
+    // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
+    let hash = if is_finished(context, &id) { teach(context, prepared)?.hash } else { id.clone() };
+    let (teaching, forward_seconds) = load(&experiment.teacher, &experiment.teacher_plan);
+    let name = format!("teach {}", experiment.teacher.name);
+    steps.push(training(context, name, &id, n_train, &experiment.teacher_plan, &teaching));
+    if let Views::Numbered { count } = experiment.views
+        && experiment.arms.iter().any(Arm::distills)
+    {
+        let samples = n_train as f64 * f64::from(count);
+        steps.push(Step {
+            name: format!("label {count} views"),
+            state: "to do",
+            optimizer_steps: 0,
+            tflop: 2.0 * samples * teaching.multiply_adds as f64 / 1e12,
+            seconds: forward_seconds * samples / experiment.teacher_plan.batch_size as f64,
+            // Two bytes a value.
+            disk_bytes: 2 * samples as u64 * answer.iter().product::<usize>() as u64,
+        });
+    }
+    for student in &experiment.students {
+        let plan = &experiment.student_plan;
+        let (learning, _) = load(student, plan);
+        for arm in &experiment.arms {
+            for &seed in context.seeds {
+                let id = student_id(context, prepared, &hash, (student, arm, seed))?;
+                let name = format!("learn {} {} seed {seed}", student.name, arm.name);
+                steps.push(training(context, name, &id, n_train, plan, &learning));
+            }
+        }
+    }
+    Ok(Forecast::of(steps))
+}

@@ -1,0 +1,130 @@
+//! Tasks with an answer for each point: what segmentation and enhancement share on their way through the stages.
+//!
+//! A task says through [`DenseTask`] how cases are prepared, what a network is, and what a case is worth; teaching,
+//! learning, scoring and reporting are the same for both, and use what classification uses.
+
+mod cases;
+mod dry_run;
+mod experiment;
+mod pictures;
+mod record;
+mod report;
+mod stages;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use kd_core::loss::{DistillLoss, LossError, Parameters};
+use kd_core::{Network, Task};
+use kd_data::format::{NpyValue, StoredArray};
+use kd_data::leak::LeakReport;
+use kd_data::store::{DenseAnswer, DenseSource, DenseStore};
+use kd_image::Split;
+use kd_metrics::Score;
+use kd_report::{Exhibit, Fact};
+use serde::Serialize;
+
+pub(crate) use cases::CaseTable;
+pub(crate) use experiment::{DenseExperiment, Sized};
+pub(crate) use stages::walk;
+
+/// A reported number: what it is called, what it means, and which way is better.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MetricFacts {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) definition: String,
+    /// Everything that changes the number.
+    pub(crate) policy: String,
+    pub(crate) unit: String,
+    pub(crate) decimals: u8,
+    pub(crate) higher_is_better: bool,
+}
+
+/// A prepared data set.
+pub(crate) struct DensePrepared<C> {
+    pub(crate) store: Arc<DenseStore>,
+    pub(crate) split_hash: String,
+    pub(crate) leaks: LeakReport,
+    /// What test cases are read from.
+    pub(crate) cases: C,
+    /// The subject of every scored test case, in their order.
+    pub(crate) subjects: Vec<String>,
+}
+
+impl<C> DensePrepared<C> {
+    /// The samples of a split.
+    pub(crate) fn split<const D: usize, A>(&self, split: Split) -> DenseSource<D, A> {
+        DenseSource::of_split(Arc::clone(&self.store), split)
+    }
+}
+
+/// What a case is worth: each metric over all of it, and of each part (a class) where there are parts.
+pub(crate) struct CaseValues {
+    /// In the order of the task's metrics.
+    pub(crate) whole: Vec<Score>,
+    /// For each part, in the order of the task's metrics.
+    pub(crate) parts: Vec<Vec<Score>>,
+}
+
+/// One of the tasks with an answer for each point, on images of `D` axes and batches of rank `I`.
+pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
+    /// The answer that comes with a sample.
+    type Answer: DenseAnswer<D> + Send;
+    /// The task as the trainer sees it.
+    type Training: Task<D, I, I, Answer = Self::Answer>;
+    /// A network of teacher or student.
+    type Network: Network<I, I>;
+    /// A network's layout.
+    type Spec: Display + Sync;
+    /// A network as a recipe writes it; part of a run's identity.
+    type Design: Serialize + Sync;
+    /// What cases are read from.
+    type Cases: Sync;
+
+    /// The task as the trainer sees it.
+    fn training(&self) -> &Self::Training;
+
+    /// A network on a device.
+    fn init(&self, spec: &Self::Spec, device: &Device) -> Self::Network;
+
+    /// Shapes of a training input and of its answer, for a batch of one.
+    fn shapes(&self) -> [[usize; I]; 2];
+
+    /// A distillation loss by its name.
+    fn build(&self, name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<I>>, LossError>;
+
+    /// Whatever else decides what a run learns, as text: hard loss, classes, augmentation.
+    fn identity(&self) -> String;
+
+    /// The metrics of a case.
+    fn metrics(&self) -> Vec<MetricFacts>;
+
+    /// Names of the parts that are scored by themselves.
+    fn parts(&self) -> Vec<String>;
+
+    /// How often each class of the data set occurs in a split, where there are classes.
+    fn class_counts(&self, prepared: &DensePrepared<Self::Cases>, split: Split) -> Result<Vec<u64>>;
+
+    /// Answers a scored test case; the array is kept, and all numbers follow from it.
+    fn answer(&self, network: &Self::Network, prepared: &DensePrepared<Self::Cases>, case: usize) -> Result<NpyValue>;
+
+    /// What an answer is worth.
+    fn judge(&self, prepared: &DensePrepared<Self::Cases>, case: usize, answer: &StoredArray) -> Result<CaseValues>;
+
+    /// What doing nothing is worth, where that is an answer at all.
+    fn do_nothing(&self, prepared: &DensePrepared<Self::Cases>) -> Result<Option<(String, CaseTable)>>;
+
+    /// A case as pictures: the image, the truth, and each named answer.
+    fn picture(
+        &self,
+        prepared: &DensePrepared<Self::Cases>,
+        case: usize,
+        answers: &[(String, StoredArray)],
+    ) -> Result<Exhibit>;
+
+    /// Facts of the protocol beside those that all tasks have.
+    fn protocol(&self) -> Vec<Fact>;
+}

@@ -1,0 +1,225 @@
+//! The run record of a dense task.
+
+use anyhow::Result;
+use kd_image::Split;
+use kd_metrics::{Better, Grouping, Score};
+use kd_report::{
+    Arm as ReportArm, Baseline, ClassCount, ClassRow, DatasetFacts, Direction, Fact, Metric as Reported,
+    MetricDefinition, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, Task as ReportTask,
+    Teacher as ReportTeacher,
+};
+
+use super::stages::{Of, Scored, Taught};
+use super::{CaseTable, DensePrepared, DenseTask, MetricFacts, cases};
+use crate::stage::Context;
+use crate::stage::compare::{Compared, Comparison, Found, adjust};
+use crate::stage::evidence::{Statistics, of_score, over_seeds};
+use crate::stage::facts::{leak_findings, provenance, shared_protocol};
+use crate::stage::record::{Measured, curves, network_facts, role, task_term, terms};
+use crate::stage::training::FinishedRun;
+
+/// One student size: its arms, each with runs and judged answers in the order of the seeds.
+pub(super) struct StudentEvidence {
+    pub(super) measured: Measured,
+    pub(super) arms: Vec<(Vec<FinishedRun>, Vec<Scored>)>,
+}
+
+/// Everything that an experiment has produced.
+pub(super) struct Evidence {
+    pub(super) teacher: Scored,
+    pub(super) teacher_measured: Measured,
+    pub(super) teacher_hash_after: String,
+    pub(super) students: Vec<StudentEvidence>,
+}
+
+/// Assembles the record.
+pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    task: ReportTask,
+    prepared: &DensePrepared<T::Cases>,
+    grouping: &Grouping,
+    teacher: &Taught<T::Network>,
+    evidence: &Evidence,
+) -> Result<RunRecord> {
+    let experiment = context.experiment;
+    let scoring = &experiment.scoring;
+    let statistics = Statistics::new(&scoring.method, scoring.resamples, scoring.level, scoring.seed)?;
+    let parts = experiment.task.parts();
+    let maker = Maker { metrics: &scoring.metrics, parts: &parts, statistics, grouping };
+    let teacher_scored = std::slice::from_ref(&evidence.teacher);
+    let seeds = [experiment.teacher_plan.seed];
+    let mut teacher_arm =
+        maker.arm(("teacher", Role::Teacher), &seeds, std::slice::from_ref(&teacher.run), teacher_scored);
+    teacher_arm.terms = vec![task_term(1.0)];
+    let (mut students, mut found) = (Vec::new(), Found::default());
+    for (student, of_student) in experiment.students.iter().zip(&evidence.students) {
+        let arms = experiment.arms.iter().zip(&of_student.arms).map(|(arm, (runs, scored))| {
+            let mut reported = maker.arm((&arm.name, role(arm)), context.seeds, runs, scored);
+            reported.note.clone_from(&arm.note);
+            reported.terms = terms(arm);
+            reported
+        });
+        let spec = student.spec.to_string();
+        students.push(StudentGroup {
+            name: student.name.clone(),
+            network: network_facts(&spec, student.parameters, student.multiply_adds, &of_student.measured),
+            arms: arms.collect(),
+        });
+        let comparison = Comparison {
+            student: &student.name,
+            arms: &experiment.arms,
+            seeds: context.seeds.len(),
+            grouping,
+            statistics,
+        };
+        for &metric in std::iter::once(&scoring.primary).chain(&scoring.secondary) {
+            let facts = &scoring.metrics[metric];
+            let compared = Compared {
+                name: &facts.name,
+                better: if facts.higher_is_better { Better::Higher } else { Better::Lower },
+                is_primary: metric == scoring.primary,
+            };
+            let of_arm =
+                |arm: usize, seed: usize, draw: &[usize]| of_student.arms[arm].1[seed].test.mean(metric, draw);
+            comparison.add(compared, &of_arm, &|draw| evidence.teacher.test.mean(metric, draw), &mut found);
+        }
+    }
+    adjust(&mut found.differences)?;
+    let baselines = experiment.task.do_nothing(prepared)?.map(|(name, table)| maker.baseline(name, &table));
+    let spec = experiment.teacher.spec.to_string();
+    let (parameters, multiply_adds) = (experiment.teacher.parameters, experiment.teacher.multiply_adds);
+    let intervals = (scoring.level, scoring.resamples, scoring.seed);
+    let mut protocol = shared_protocol(&experiment.student_plan, experiment.views, context.seeds, intervals);
+    protocol.push(Fact { name: "Means".into(), value: cases::policy() });
+    protocol.extend(experiment.task.protocol());
+    Ok(RunRecord {
+        schema: SCHEMA,
+        title: experiment.title.clone(),
+        task,
+        provenance: provenance(context, &experiment.name, &experiment.text),
+        dataset: dataset(context, prepared)?,
+        protocol,
+        metrics: definitions(&scoring.metrics),
+        primary_metric: scoring.metrics[scoring.primary].name.clone(),
+        baselines: baselines.into_iter().collect(),
+        teacher: ReportTeacher {
+            network: network_facts(&spec, parameters, multiply_adds, &evidence.teacher_measured),
+            origin: "trained in this experiment".into(),
+            hash_before: teacher.hash.clone(),
+            hash_after: evidence.teacher_hash_after.clone(),
+            arm: teacher_arm,
+        },
+        students,
+        differences: found.differences,
+        gaps: found.gaps,
+    })
+}
+
+struct Maker<'a> {
+    metrics: &'a [MetricFacts],
+    parts: &'a [String],
+    statistics: Statistics,
+    grouping: &'a Grouping,
+}
+
+impl Maker<'_> {
+    fn over(&self, metric: usize, seeds: usize, of: &(dyn Fn(usize, &[usize]) -> Score + Sync)) -> Reported {
+        over_seeds(&self.metrics[metric].name, seeds, self.grouping, self.statistics, of)
+    }
+
+    fn arm(&self, (name, role): (&str, Role), seeds: &[u64], runs: &[FinishedRun], scored: &[Scored]) -> ReportArm {
+        let all = self.grouping.all();
+        let places = 0..self.metrics.len();
+        let per_seed = seeds.iter().zip(scored).map(|(&seed, one)| SeedResult {
+            seed,
+            metrics: places
+                .clone()
+                .map(|metric| SeedMetric {
+                    name: self.metrics[metric].name.clone(),
+                    last: of_score(one.test_last.mean(metric, &all)),
+                    chosen: of_score(one.test.mean(metric, &all)),
+                })
+                .collect(),
+        });
+        let whole =
+            |metric: usize| self.over(metric, scored.len(), &|seed, draw| scored[seed].test.mean(metric, draw));
+        let part = |(part, name): (usize, &String)| ClassRow {
+            class: name.clone(),
+            n: scored.first().map_or(0, |one| one.test.counted(part, 0)) as u64,
+            metrics: places
+                .clone()
+                .map(|metric| {
+                    let of = |seed: usize, draw: &[usize]| scored[seed].test.mean_of_part(part, metric, draw);
+                    self.over(metric, scored.len(), &of)
+                })
+                .collect(),
+        };
+        ReportArm {
+            name: name.into(),
+            role,
+            note: None,
+            seeds: seeds.to_vec(),
+            terms: Vec::new(),
+            per_seed: per_seed.collect(),
+            metrics: places.clone().map(whole).collect(),
+            per_class: self.parts.iter().enumerate().map(part).collect(),
+            confusion: None,
+            roc: None,
+            reliability: None,
+            calibration: None,
+            operating_point: None,
+            teacher_agreement: None,
+            curves: seeds.iter().zip(runs).map(|(&seed, run)| curves(seed, run)).collect(),
+        }
+    }
+
+    fn baseline(&self, name: String, table: &CaseTable) -> Baseline {
+        let whole = |metric: usize| self.over(metric, 1, &|_, draw| table.mean(metric, draw));
+        Baseline { name, metrics: (0..self.metrics.len()).map(whole).collect() }
+    }
+}
+
+fn definitions(metrics: &[MetricFacts]) -> Vec<MetricDefinition> {
+    let definition = |metric: &MetricFacts| MetricDefinition {
+        name: metric.name.clone(),
+        label: metric.label.clone(),
+        policy: metric.policy.clone(),
+        definition: metric.definition.clone(),
+        direction: if metric.higher_is_better { Direction::Higher } else { Direction::Lower },
+        unit: metric.unit.clone(),
+        decimals: metric.decimals,
+    };
+    metrics.iter().map(definition).collect()
+}
+
+fn dataset<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    prepared: &DensePrepared<T::Cases>,
+) -> Result<DatasetFacts> {
+    let (manifest, experiment) = (context.manifest, context.experiment);
+    let of_split = |split: Split| -> Result<SplitFacts> {
+        let entries = prepared.store.entries().iter().filter(|entry| entry.split == split);
+        let subjects: std::collections::BTreeSet<&str> = entries.clone().map(|entry| entry.subject.as_str()).collect();
+        let counts = experiment.task.class_counts(prepared, split)?;
+        let classes = manifest.classes.iter().zip(counts);
+        Ok(SplitFacts {
+            name: split.name().into(),
+            images: entries.count() as u64,
+            subjects: subjects.len() as u64,
+            classes: classes.map(|(class, images)| ClassCount { class: class.clone(), images }).collect(),
+        })
+    };
+    Ok(DatasetFacts {
+        name: manifest.name.to_string(),
+        license: manifest.license.spdx.clone(),
+        citation: manifest.citation.text.clone(),
+        hash: manifest.content_hash(),
+        split_hash: prepared.split_hash.clone(),
+        preparation_hash: prepared.store.identity().to_owned(),
+        classes: manifest.classes.clone(),
+        splits: Split::ALL.into_iter().map(of_split).collect::<Result<_>>()?,
+        leaks: leak_findings(&prepared.leaks, experiment.leak_policy.name()),
+        unit_of_independence: experiment.unit.clone(),
+        claim_limit: experiment.claim_limit.clone(),
+    })
+}

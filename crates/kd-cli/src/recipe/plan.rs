@@ -1,0 +1,108 @@
+//! From tables of a recipe to plans of training, the same for all tasks.
+
+use anyhow::{Context, Result, bail};
+use kd_core::train::{Decay, EarlyStop, OptimizerPlan, Plan, Schedule, Views};
+use kd_data::leak::LeakPolicy;
+
+use super::{DecayTable, OptimizerTable, PackageTable, Recipe, TrainTable};
+
+/// Plan of the teacher and, without a seed, of every student. `select` checks the name of a measure.
+pub(super) fn plans<D, N, S>(
+    recipe: &Recipe<D, N, S>,
+    views: Views,
+    select: impl Fn(&str, &str) -> Result<()>,
+) -> Result<(Plan, Plan)> {
+    let (teacher, student) = (&recipe.teacher.train, &recipe.student.train);
+    for (key, given) in [("seed", student.seed.is_some()), ("label_smoothing", student.label_smoothing.is_some())] {
+        if given {
+            bail!(
+                "`student.train.{key}` is set, expected it to be absent\nhint: seeds stand in `student.seeds`, smoothing in the arm's task term"
+            );
+        }
+    }
+    select(&teacher.select, "teacher.train.select")?;
+    select(&student.select, "student.train.select")?;
+    Ok((plan(teacher, views, teacher.seed.unwrap_or(0), "teacher.train")?, plan(student, views, 0, "student.train")?))
+}
+
+fn plan(table: &TrainTable, views: Views, seed: u64, key: &str) -> Result<Plan> {
+    if table.batch_size < 2 {
+        bail!("`{key}.batch_size` is {}, expected 2 or more: batch normalisation needs company", table.batch_size);
+    }
+    let optimizer = match table.optimizer {
+        OptimizerTable::Sgd { momentum, weight_decay, nesterov } => {
+            OptimizerPlan::Sgd { momentum, nesterov, weight_decay }
+        }
+        OptimizerTable::AdamW { weight_decay, beta1, beta2, epsilon } => {
+            OptimizerPlan::AdamW { beta1, beta2, epsilon, weight_decay }
+        }
+    };
+    let decay = match &table.decay {
+        DecayTable::Constant => Decay::Constant,
+        DecayTable::Cosine { floor } => Decay::Cosine { floor: *floor },
+        DecayTable::Step { at, factor } => Decay::Step { at: at.clone(), factor: *factor },
+    };
+    let plan = Plan {
+        epochs: table.epochs,
+        batch_size: table.batch_size,
+        accumulation: table.accumulation,
+        optimizer,
+        schedule: Schedule { rate: table.learning_rate, warmup: table.warmup, decay },
+        clip_norm: table.clip_norm,
+        ema: table.ema,
+        early_stop: table.patience.map(|patience| EarlyStop { patience }),
+        views,
+        select: table.select.clone(),
+        seed,
+    };
+    plan.check().with_context(|| format!("`{key}`"))?;
+    Ok(plan)
+}
+
+/// Takes `views` out of the table of augmentation.
+pub(super) fn views(table: &mut toml::Table) -> Result<Views> {
+    match table.remove("views") {
+        Some(toml::Value::Integer(count)) if (1..=1000).contains(&count) => {
+            Ok(Views::Numbered { count: u32::try_from(count)? })
+        }
+        Some(toml::Value::String(text)) if text == "fresh" => Ok(Views::Fresh),
+        None => bail!("`augment.views` is missing, expected a number from 1 to 1000, or \"fresh\""),
+        Some(other) => bail!("`augment.views` is {other}, expected a number from 1 to 1000, or \"fresh\""),
+    }
+}
+
+/// The leak policy by its name.
+pub(super) fn leak_policy(name: &str) -> Result<LeakPolicy> {
+    LeakPolicy::of_name(name)
+        .with_context(|| format!("`data.leak_policy` is \"{name}\", expected \"stop\" or \"drop-from-train\""))
+}
+
+/// Names of students and arms: each once, and those of the package among them.
+pub(super) fn check_names<D, N, S>(recipe: &Recipe<D, N, S>, package: &PackageTable) -> Result<()> {
+    unique("student.size", recipe.student.size.iter().map(|size| size.name.as_str()))?;
+    unique("arm", recipe.arm.iter().map(|arm| arm.name.as_str()))?;
+    if !recipe.student.size.iter().any(|size| size.name == package.student) {
+        bail!("`score.package.student` is \"{}\", which no `student.size` is named", package.student);
+    }
+    if !recipe.arm.iter().any(|arm| arm.name == package.arm) {
+        bail!("`score.package.arm` is \"{}\", which no `arm` is named", package.arm);
+    }
+    Ok(())
+}
+
+fn unique<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = Vec::new();
+    for name in names {
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            bail!("`{key}` has name \"{name}\", expected letters, digits, `-`, `_` and `.`");
+        }
+        if seen.contains(&name) {
+            bail!("`{key}` has two entries named \"{name}\", expected one of each name");
+        }
+        seen.push(name);
+    }
+    if seen.is_empty() {
+        bail!("`{key}` has no entry, expected at least one");
+    }
+    Ok(())
+}
