@@ -83,13 +83,13 @@ impl RedCnn {
         for (index, layer) in self.encoder.iter().enumerate() {
             features = layer.forward_relu(features);
             let level = index + 1;
-            if level % 2 == 0 && level < self.encoder.len() {
+            if level.is_multiple_of(2) && level < self.encoder.len() {
                 shortcuts.push(features.clone());
             }
         }
         for (index, layer) in self.decoder.iter().enumerate() {
             let level = self.encoder.len() - 1 - index;
-            features = match if level % 2 == 0 { shortcuts.pop() } else { None } {
+            features = match level.is_multiple_of(2).then(|| shortcuts.pop()).flatten() {
                 Some(shortcut) => add_relu(layer.forward(features), shortcut),
                 None => layer.forward_relu(features),
             };

@@ -29,6 +29,7 @@ use super::unet::UNet;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run holds a few of them, never an array")]
 pub enum Restorer {
     /// Plain convolutions.
     DnCnn(DnCnn),
