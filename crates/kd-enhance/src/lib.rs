@@ -8,6 +8,11 @@
 
 pub mod cost;
 pub mod network;
+pub mod score;
+
+mod pair;
 
 pub use cost::{Cost, cost};
 pub use network::{Architecture, NetworkDesign, NetworkError, NetworkSpec, Norm, Restorer};
+pub use pair::{PairError, check_pair};
+pub use score::{Metric, OutsideRange, RangeError, ScoreError, ScoreRange, ScoredImages};
