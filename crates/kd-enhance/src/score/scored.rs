@@ -69,10 +69,10 @@ pub enum ScoreError {
 /// use kd_enhance::score::untouched;
 /// use kd_image::{Geometry, Image, Intensity};
 /// let image = |shape: [usize; 2], value| {
-///     Image::new(1, Geometry::without_spacing(shape)?, Intensity::Unit, vec![value; shape[0] * shape[1]])
+///     let grid = Geometry::without_spacing(shape).expect("points");
+///     Image::new(1, grid, Intensity::Unit, vec![value; shape[0] * shape[1]])
 /// };
-/// let (input, truth) = (image([2, 3], 0.5), image([4, 6], 0.25));
-/// let (input, truth) = (input.expect("finite"), truth.expect("finite"));
+/// let (input, truth) = (image([2, 3], 0.5)?, image([4, 6], 0.25)?);
 /// assert_eq!(untouched(&input, &truth)?.geometry().shape(), [4, 6]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -98,14 +98,15 @@ pub fn untouched<'a>(input: &'a Image<2>, truth: &Image<2>) -> Result<Cow<'a, Im
 /// use kd_image::{Geometry, Image, Intensity};
 /// use kd_metrics::{BootstrapMethod, BootstrapPlan, CaseProtocol, CaseWeight, UndefinedCases};
 /// let image = |value: f32| {
-///     Image::new(1, Geometry::without_spacing([1, 2])?, Intensity::Hounsfield, vec![0.0, value])
+///     let grid = Geometry::without_spacing([1, 2]).expect("points");
+///     Image::new(1, grid, Intensity::Hounsfield, vec![0.0, value])
 /// };
 /// let plan = BootstrapPlan { method: BootstrapMethod::Percentile, resamples: 200, level: 0.95, seed: 0 };
 /// let cases = CaseProtocol { undefined: UndefinedCases::Refuse, weight: CaseWeight::EachCase, plan };
 /// let mut scored = ScoredImages::new(ScoreRange::new([0.0, 100.0], false)?, vec![Metric::Mae], cases)?;
-/// let (truth, input) = (image(50.0).expect("finite"), image(58.0).expect("finite"));
-/// scored.add("slice 1", "anna", &image(52.0).expect("finite"), &truth, Some(&input))?;
-/// scored.add("slice 2", "bert", &image(46.0).expect("finite"), &truth, Some(&input))?;
+/// let (truth, input) = (image(50.0)?, image(58.0)?);
+/// scored.add("slice 1", "anna", &image(52.0)?, &truth, Some(&input))?;
+/// scored.add("slice 2", "bert", &image(46.0)?, &truth, Some(&input))?;
 /// assert_eq!(scored.value(Metric::Mae, None), Ok(1.5));
 /// assert_eq!(scored.value(Metric::Mae, Some(&[1, 1])), Ok(2.0));
 /// assert_eq!(scored.do_nothing(Metric::Mae, None), Ok(4.0));
