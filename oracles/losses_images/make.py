@@ -23,6 +23,10 @@ def l1(s, t, w):
     return (copies(s, w) - copies(t, w)).abs().sum(1).mean()
 
 
+def mse(s, t, w):
+    return ((copies(s, w) - copies(t, w)) ** 2).sum(1).mean()
+
+
 def charbonnier(s, t, w):
     return torch.sqrt((copies(s, w) - copies(t, w)) ** 2 + 0.25**2).sum(1).mean()
 
@@ -61,7 +65,7 @@ def ssim(size, sigma):
     return loss
 
 
-LOSSES = {"l1": l1, "charbonnier": charbonnier, "gradient": gradient, "frequency": frequency, "ssim-5": ssim(5, 1.2)}
+LOSSES = {"l1": l1, "mse": mse, "charbonnier": charbonnier, "gradient": gradient, "frequency": frequency, "ssim-5": ssim(5, 1.2)}
 golden = Golden("oracles/losses_images/make.py", 20040413)
 golden.made_by["skimage"] = skimage.__version__
 for name, shape in (("image", [2, 2, 9, 8]), ("volume", [1, 1, 6, 5, 7])):

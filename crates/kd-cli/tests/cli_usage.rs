@@ -86,6 +86,8 @@ fn a_loss_is_shown_with_formula_heads_parameters_and_source() {
     for text in ["formula", "softmax(z / τ)", "Hinton, Vinyals, Dean 2015", "one-channel", "no: ", "temperature"] {
         assert!(page.contains(text), "{text}: {page}");
     }
+    let page = kd(folder.path(), &["losses", "ssim"]).exits(0).stdout;
+    assert!(page.lines().any(|line| line.split_whitespace().eq(["images", "yes"])), "{page}");
     let table = kd(folder.path(), &["losses"]).exits(0).stdout;
     assert!(table.lines().any(|line| line.starts_with("bernoulli")), "{table}");
 }

@@ -9,11 +9,15 @@ use crate::seed::unit;
 use crate::state::{Path, replace};
 use crate::{Purpose, stream};
 
+/// Name of the layer that makes what a network adds to its input.
+const RESIDUAL: &str = "residual";
+
 /// Draws every parameter of a network anew.
 ///
 /// A convolution weight (rank 4 or 5, `[out, in, …kernel]`) is normal with variance `2 / (out · kernel points)`; a
 /// linear weight (`[in, out]`) is uniform in `±1/√in`; scales of normalisation layers become 1; biases, shifts and
-/// running means 0; running variances 1.
+/// running means 0; running variances 1. A layer called `residual` starts at 0 whatever it is: its network adds the
+/// layer's output to its input, and so begins by changing nothing.
 ///
 /// # Policy
 /// Each parameter has a stream keyed by `seed` and its path, so adding a layer does not change the others.
@@ -59,6 +63,7 @@ impl ModuleMapper for Initializer {
         let n_values = shape.iter().product();
         let mut rng = stream(self.seed, Purpose::Initialize, 0, &name);
         let values: Vec<f32> = match shape.as_slice() {
+            _ if self.path.is_in(RESIDUAL) => vec![0.0; n_values],
             [out, _, kernel @ ..] if !kernel.is_empty() => {
                 let fan_out = (out * kernel.iter().product::<usize>()).max(1);
                 normal(&mut rng, n_values, (2.0 / to_f64(fan_out)).sqrt())
@@ -108,6 +113,20 @@ mod tests {
         let expected = 2.0 / (32.0 * 9.0);
         // 4608 draws: relative standard error of a variance is √(2/n) = 2 %.
         assert!((variance / expected - 1.0).abs() < 0.08, "{variance} and {expected}");
+    }
+
+    #[derive(Module, Debug)]
+    struct Adding {
+        first: burn::nn::conv::Conv2d,
+        residual: burn::nn::conv::Conv2d,
+    }
+
+    #[test]
+    fn a_layer_called_residual_starts_at_zero_and_leaves_the_others_as_they_were() {
+        let conv = || Conv2dConfig::new([2, 2], [3, 3]).init(&Device::flex());
+        let state = State::of(&initialize(Adding { first: conv(), residual: conv() }, 1));
+        assert!(state.tensors()["residual.weight"].values.iter().all(|&weight| weight == 0.0));
+        assert!(state.tensors()["first.weight"].values.iter().all(|&weight| weight != 0.0));
     }
 
     #[test]

@@ -215,6 +215,11 @@ impl Path {
     pub(crate) fn name(&self) -> String {
         self.0.join(".")
     }
+
+    /// Whether a module of that name lies on the way.
+    pub(crate) fn is_in(&self, module: &str) -> bool {
+        self.0.iter().any(|part| part == module)
+    }
 }
 
 /// Reads a tensor of 32-bit floats to the host.

@@ -16,7 +16,7 @@ macro_rules! manifests {
 }
 
 /// Name and text of every manifest, in the order of a listing.
-static TEXTS: [(&str, &str); 25] = manifests![
+static TEXTS: [(&str, &str); 27] = manifests![
     "chest-phantom",
     "pathmnist",
     "pathmnist-64",
@@ -42,6 +42,8 @@ static TEXTS: [(&str, &str); 25] = manifests![
     "organcmnist-64",
     "organsmnist",
     "organsmnist-64",
+    "ct-phantom",
+    "mr-phantom",
 ];
 
 static MANIFESTS: LazyLock<Vec<Manifest>> = LazyLock::new(|| {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::decode::{DecodeError, MaskedDataset, RawDataset, ReadMasked};
+use crate::decode::{DecodeError, MaskedDataset, RawDataset, ReadMasked, VolumeDataset};
 use crate::split::SplitTable;
 
 /// What to do about a leak.
@@ -91,6 +91,15 @@ where
 {
     let hash = |n| Ok(PixelHash::of(&set.read(n)?.image));
     let hashes: Vec<_> = (0..set.records().len()).into_par_iter().map(hash).collect();
+    hashes.into_iter().collect()
+}
+
+/// The pixel hash of every volume, in the order of the records.
+///
+/// # Errors
+/// As [`pixel_hashes`].
+pub fn volume_pixel_hashes(set: &VolumeDataset) -> Result<Vec<PixelHash>, DecodeError> {
+    let hashes: Vec<_> = (0..set.records().len()).into_par_iter().map(|n| Ok(PixelHash::of(&set.read(n)?))).collect();
     hashes.into_iter().collect()
 }
 

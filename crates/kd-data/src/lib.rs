@@ -19,6 +19,8 @@ pub mod text;
 #[cfg(feature = "formats")]
 pub mod decode;
 #[cfg(feature = "formats")]
+pub mod degrade;
+#[cfg(feature = "formats")]
 pub mod format;
 #[cfg(feature = "formats")]
 pub mod import;

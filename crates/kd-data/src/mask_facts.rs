@@ -1,14 +1,15 @@
-//! What is in a set with masks: sizes, spacings, numbers, and how rare each class is, for people before they train.
+//! What is in a set with masks, or of volumes without: sizes, spacings, numbers, and how rare each class is, for people before they train.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kd_image::Split;
+use kd_image::{Image, LabelMap, Split};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::decode::{DecodeError, MaskedDataset, ReadMasked};
+use crate::decode::{DecodeError, MaskRecord, MaskedDataset, ReadMasked, VolumeDataset};
+use crate::manifest::Manifest;
 
-/// The result of `kd data describe` for a set with masks.
+/// The result of `kd data describe` for a set with masks, or of volumes without.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MaskDescription {
     /// Version of this structure.
@@ -41,7 +42,7 @@ pub struct MaskDescription {
     pub range: [f64; 2],
     /// Mean of all values.
     pub mean: f64,
-    /// Every class in the order of its labels.
+    /// Every class in the order of its labels; none where there are no masks.
     pub classes: Vec<ClassFacts>,
     /// Traps, from the manifest.
     pub notes: Vec<String>,
@@ -77,16 +78,32 @@ pub fn describe_masked<const D: usize>(set: &MaskedDataset<D>) -> Result<MaskDes
 where
     MaskedDataset<D>: ReadMasked<D>,
 {
-    let manifest = set.manifest();
-    let facts: Vec<Result<CaseFacts<D>, DecodeError>> =
-        (0..set.records().len()).into_par_iter().map(|n| facts_of(set, n)).collect();
-    let facts: Vec<CaseFacts<D>> = facts.into_iter().collect::<Result<_, _>>()?;
+    let n_classes = set.manifest().classes.len();
+    let facts = (0..set.records().len()).into_par_iter().map(|n| {
+        let case = set.read(n)?;
+        Ok(facts_of(&case.image, Some(&case.labels), n_classes))
+    });
+    let facts: Vec<Result<CaseFacts<D>, DecodeError>> = facts.collect();
+    Ok(description(set.manifest(), set.records(), &facts.into_iter().collect::<Result<Vec<_>, _>>()?))
+}
+
+/// Reads a data set of volumes without masks and counts.
+///
+/// # Errors
+/// [`DecodeError`] for the first case, by name, that cannot be read.
+pub fn describe_volumes(set: &VolumeDataset) -> Result<MaskDescription, DecodeError> {
+    let facts = (0..set.records().len()).into_par_iter().map(|n| Ok(facts_of(&set.read(n)?, None, 0)));
+    let facts: Vec<Result<CaseFacts<3>, DecodeError>> = facts.collect();
+    Ok(description(set.manifest(), set.records(), &facts.into_iter().collect::<Result<Vec<_>, _>>()?))
+}
+
+fn description<const D: usize>(manifest: &Manifest, records: &[MaskRecord], facts: &[CaseFacts<D>]) -> MaskDescription {
     let mut splits = BTreeMap::new();
-    for record in set.records() {
+    for record in records {
         *splits.entry(record.split.map_or("all", Split::name).to_owned()).or_default() += 1;
     }
     let mut orientations = BTreeMap::new();
-    for case in &facts {
+    for case in facts {
         *orientations.entry(case.orientation.clone()).or_default() += 1;
     }
     let axis = |pick: fn(usize, usize) -> usize, axis: usize| facts.iter().map(|case| case.shape[axis]).reduce(pick);
@@ -101,8 +118,8 @@ where
         points: facts.iter().map(|case| case.points[n]).sum(),
         cases: facts.iter().filter(|case| case.points[n] > 0).count(),
     };
-    let subjects: BTreeSet<&str> = set.records().iter().map(|record| record.subject.as_str()).collect();
-    Ok(MaskDescription {
+    let subjects: BTreeSet<&str> = records.iter().map(|record| record.subject.as_str()).collect();
+    MaskDescription {
         schema: 1,
         dataset: manifest.name.to_string(),
         title: manifest.title.clone(),
@@ -124,30 +141,26 @@ where
             / facts.iter().map(|case| case.values).sum::<usize>() as f64,
         classes: manifest.classes.iter().enumerate().map(class).collect(),
         notes: manifest.notes.clone(),
-    })
+    }
 }
 
-fn facts_of<const D: usize>(set: &MaskedDataset<D>, index: usize) -> Result<CaseFacts<D>, DecodeError>
-where
-    MaskedDataset<D>: ReadMasked<D>,
-{
-    let case = set.read(index)?;
-    let grid = case.image.geometry();
-    let mut points = vec![0; set.manifest().classes.len()];
-    for label in case.labels.labels() {
+fn facts_of<const D: usize>(image: &Image<D>, labels: Option<&LabelMap<D>>, n_classes: usize) -> CaseFacts<D> {
+    let grid = image.geometry();
+    let mut points = vec![0; n_classes];
+    for label in labels.iter().flat_map(|labels| labels.labels()) {
         points[usize::from(*label)] += 1;
     }
-    let values = case.image.values().iter().map(|&value| f64::from(value));
+    let values = image.values().iter().map(|&value| f64::from(value));
     let (low, high, sum) = values.fold((f64::INFINITY, f64::NEG_INFINITY, 0.0), |(low, high, sum), value| {
         (value.min(low), value.max(high), sum + value)
     });
-    Ok(CaseFacts {
+    CaseFacts {
         shape: grid.shape(),
         spacing_mm: grid.spacing_mm(),
         orientation: grid.orientation().map_or_else(|| "unknown".into(), |letters| letters.to_string()),
         range: [low, high],
         sum,
-        values: case.image.values().len(),
+        values: image.values().len(),
         points,
-    })
+    }
 }

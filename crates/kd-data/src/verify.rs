@@ -6,10 +6,10 @@ use kd_image::{SampleId, Split, SubjectId, Target};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::decode::{DecodeError, MaskRecord, MaskedDataset, RawDataset, RawRecord, ReadMasked};
+use crate::decode::{DecodeError, MaskRecord, MaskedDataset, RawDataset, RawRecord, ReadMasked, VolumeDataset};
 use crate::digest::checksum_file;
 use crate::leak::{self, LeakPolicy, LeakReport, LeakRow, PixelHash};
-use crate::manifest::{ImageSize, Layout, Manifest, SplitPolicy};
+use crate::manifest::{ImageSize, Layout, Manifest, SplitPolicy, Task};
 use crate::root::Root;
 
 /// Problems of one kind that are listed by name; the rest is counted.
@@ -98,6 +98,11 @@ pub fn verify(root: &Root, manifest: &Manifest) -> VerifyReport {
     let read = match manifest.source.layout {
         Layout::ImageMasks => MaskedDataset::<2>::open(root, manifest).map(|set| of_masked(&set)),
         Layout::NiftiMasks => MaskedDataset::<3>::open(root, manifest).map(|set| of_masked(&set)),
+        _ if manifest.task == Task::Enhancement => VolumeDataset::open(root, manifest).map(|set| {
+            let hash = |n| Ok(PixelHash::of(&set.read(n)?));
+            let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();
+            (set.records().iter().map(row_of).collect(), hashes)
+        }),
         _ => RawDataset::open(root, manifest).map(|set| {
             let row = |record: &RawRecord| (record.sample.clone(), record.subject.clone(), record.split);
             let hash = |n| Ok(PixelHash::of(&set.read(n)?));
@@ -139,8 +144,11 @@ where
 {
     let hash = |n| Ok(PixelHash::of(&set.read(n)?.image));
     let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();
-    let row = |record: &MaskRecord| (record.sample.clone(), record.subject.clone(), record.split);
-    (set.records().iter().map(row).collect(), hashes)
+    (set.records().iter().map(row_of).collect(), hashes)
+}
+
+fn row_of(record: &MaskRecord) -> (SampleId, SubjectId, Option<Split>) {
+    (record.sample.clone(), record.subject.clone(), record.split)
 }
 
 fn official_repeats(rows: &[(SampleId, SubjectId, Option<Split>)], hashes: &[PixelHash]) -> Option<LeakReport> {

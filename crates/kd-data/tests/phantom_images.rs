@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kd_data::format::{read_labelled_png, read_raster};
-use kd_data::phantom::{Finding, PhantomError, PhantomImage, PhantomParameters, create_phantom, generate};
+use kd_data::phantom::chest::{ChestImage, ChestParameters, Finding, generate};
+use kd_data::phantom::{Phantom, PhantomError, create_phantom};
 use kd_image::{Intensity, Split};
 
-fn small() -> PhantomParameters {
-    PhantomParameters { n_subjects: 60, ..Default::default() }
+fn small() -> ChestParameters {
+    ChestParameters { n_subjects: 60, ..Default::default() }
 }
 
 fn bytes_of(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
@@ -23,18 +24,19 @@ fn bytes_of(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn any_number_of_threads_writes_the_same_bytes() {
     let root = tempfile::tempdir().unwrap();
-    let parameters = PhantomParameters { n_subjects: 6, ..Default::default() };
+    let parameters = ChestParameters { n_subjects: 6, ..Default::default() };
     let made: Vec<_> = [1, 3]
         .into_iter()
         .map(|threads| {
             let folder = root.path().join(threads.to_string());
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| create_phantom::<PhantomError>(&parameters, &folder, |_| Ok(()))).unwrap();
+            pool.install(|| create_phantom::<PhantomError>(&Phantom::Chest(parameters.clone()), &folder, |_| Ok(())))
+                .unwrap();
             bytes_of(&folder)
         })
         .collect();
     assert!(made[0] == made[1]);
-    let other = generate(&PhantomParameters { seed: 21, ..parameters.clone() }).unwrap();
+    let other = generate(&ChestParameters { seed: 21, ..parameters.clone() }).unwrap();
     assert_ne!(other[0].pixels, generate(&parameters).unwrap()[0].pixels);
 }
 
@@ -42,8 +44,8 @@ fn any_number_of_threads_writes_the_same_bytes() {
 fn written_images_read_back_through_the_real_readers() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("phantom");
-    let parameters = PhantomParameters { n_subjects: 5, size: 24, ..Default::default() };
-    create_phantom::<PhantomError>(&parameters, &folder, |staged| {
+    let parameters = ChestParameters { n_subjects: 5, size: 24, ..Default::default() };
+    create_phantom::<PhantomError>(&Phantom::Chest(parameters.clone()), &folder, |staged| {
         assert!(staged.join("labels.csv").is_file());
         Ok(())
     })
@@ -60,7 +62,10 @@ fn written_images_read_back_through_the_real_readers() {
         assert_eq!((read.geometry().shape(), read.intensity()), ([24, 24], Intensity::Stored { bits: 16 }));
         assert_eq!(read.values(), image.pixels.iter().map(|&v| f32::from(v)).collect::<Vec<_>>());
     }
-    assert!(matches!(create_phantom::<PhantomError>(&parameters, &folder, |_| Ok(())), Err(PhantomError::Store(_))));
+    assert!(matches!(
+        create_phantom::<PhantomError>(&Phantom::Chest(parameters.clone()), &folder, |_| Ok(())),
+        Err(PhantomError::Store(_))
+    ));
     std::fs::remove_file(&rows[0].path).unwrap();
     assert!(read_labelled_png(&folder).unwrap_err().to_string().contains("line 2"));
 }
@@ -69,8 +74,8 @@ fn written_images_read_back_through_the_real_readers() {
 fn a_table_that_does_not_fit_is_refused_with_its_line() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("phantom");
-    let parameters = PhantomParameters { n_subjects: 3, images_per_subject: [1, 1], size: 16, ..Default::default() };
-    create_phantom::<PhantomError>(&parameters, &folder, |_| Ok(())).unwrap();
+    let parameters = ChestParameters { n_subjects: 3, images_per_subject: [1, 1], size: 16, ..Default::default() };
+    create_phantom::<PhantomError>(&Phantom::Chest(parameters.clone()), &folder, |_| Ok(())).unwrap();
     let table = folder.join("labels.csv");
     let good = std::fs::read_to_string(&table).unwrap();
     let second = good.lines().nth(1).unwrap();
@@ -103,13 +108,13 @@ fn a_subject_lies_in_one_split_and_shares_are_kept() {
 
 #[test]
 fn label_noise_spares_the_test_split() {
-    let images = generate(&PhantomParameters { label_noise: 0.5, ..small() }).unwrap();
+    let images = generate(&ChestParameters { label_noise: 0.5, ..small() }).unwrap();
     let wrong =
         |split: Split| images.iter().filter(|i| i.split == split && (i.label == 1) != i.finding.is_some()).count();
     assert_eq!(wrong(Split::Test), 0);
     assert!(wrong(Split::Train) > 10 && wrong(Split::Val) > 1);
     // The flips are streams of their own: the pictures are those of a phantom without them.
-    let clean = generate(&PhantomParameters { label_noise: 0.0, ..small() }).unwrap();
+    let clean = generate(&ChestParameters { label_noise: 0.0, ..small() }).unwrap();
     assert!(images.iter().zip(&clean).all(|(a, b)| a.pixels == b.pixels && (b.label == 1) == b.finding.is_some()));
 }
 
@@ -135,8 +140,8 @@ fn auroc(pairs: &[(f64, bool)]) -> f64 {
 
 #[test]
 fn the_mean_of_an_image_does_not_tell_what_it_shows() {
-    let images = generate(&PhantomParameters { n_subjects: 240, ..Default::default() }).unwrap();
-    let mean = |image: &PhantomImage| image.pixels.iter().map(|&v| f64::from(v)).sum::<f64>();
+    let images = generate(&ChestParameters { n_subjects: 240, ..Default::default() }).unwrap();
+    let mean = |image: &ChestImage| image.pixels.iter().map(|&v| f64::from(v)).sum::<f64>();
     let pairs: Vec<_> = images.iter().map(|image| (mean(image), image.finding.is_some())).collect();
     let value = auroc(&pairs);
     assert!((0.4..=0.6).contains(&value), "{value}");
@@ -145,8 +150,8 @@ fn the_mean_of_an_image_does_not_tell_what_it_shows() {
 #[test]
 fn a_finding_changes_nothing_but_itself() {
     // The same streams with and without findings: what differs is the lesion, inside of the chest.
-    let with = generate(&PhantomParameters { prevalence: 1.0, ..small() }).unwrap();
-    let without = generate(&PhantomParameters { prevalence: 0.0, ..small() }).unwrap();
+    let with = generate(&ChestParameters { prevalence: 1.0, ..small() }).unwrap();
+    let without = generate(&ChestParameters { prevalence: 0.0, ..small() }).unwrap();
     for (a, b) in with.iter().zip(&without) {
         let differing = a.pixels.iter().zip(&b.pixels).filter(|(a, b)| a.abs_diff(**b) > 1500).count();
         assert!(differing < 400, "{}: {differing} of 1024 pixels", a.id);
@@ -158,16 +163,16 @@ fn a_finding_changes_nothing_but_itself() {
 #[test]
 fn parameters_outside_of_their_range_are_refused_by_name() {
     for (name, parameters) in [
-        ("size", PhantomParameters { size: 8, ..small() }),
-        ("n_subjects", PhantomParameters { n_subjects: 2, ..small() }),
-        ("images_per_subject", PhantomParameters { images_per_subject: [3, 1], ..small() }),
-        ("split", PhantomParameters { split: [0.5, 0.5, 0.5], ..small() }),
-        ("findings", PhantomParameters { findings: vec![], ..small() }),
-        ("difficulty", PhantomParameters { difficulty: f64::NAN, ..small() }),
-        ("noise", PhantomParameters { noise: 0.0, ..small() }),
+        ("size", ChestParameters { size: 8, ..small() }),
+        ("n_subjects", ChestParameters { n_subjects: 2, ..small() }),
+        ("images_per_subject", ChestParameters { images_per_subject: [3, 1], ..small() }),
+        ("split", ChestParameters { split: [0.5, 0.5, 0.5], ..small() }),
+        ("findings", ChestParameters { findings: vec![], ..small() }),
+        ("difficulty", ChestParameters { difficulty: f64::NAN, ..small() }),
+        ("noise", ChestParameters { noise: 0.0, ..small() }),
     ] {
         let text = generate(&parameters).unwrap_err().to_string();
         assert!(text.contains(&format!("parameter {name} is")), "{text}");
     }
-    assert!(serde_json::from_str::<PhantomParameters>("{\"sise\": 32}").is_err());
+    assert!(serde_json::from_str::<ChestParameters>("{\"sise\": 32}").is_err());
 }

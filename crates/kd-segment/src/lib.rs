@@ -6,11 +6,13 @@
 pub mod loss;
 
 mod augment;
+mod inference;
 mod network;
 mod score;
 mod task;
 
 pub use augment::{Augmentation, AugmentationError};
+pub use inference::{InferenceError, Keep, Segmented, SlidingWindow, Weighting, clean_up};
 pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};
 pub use score::{CaseScores, Metric, judge_case};
 pub use task::{Labels, SegmentTask, Tally, named_classes};

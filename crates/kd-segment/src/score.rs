@@ -155,7 +155,7 @@ pub fn judge_case(
             pairs.map(|(&answer, &truth)| if truth == IGNORED { 0 } else { answer }).collect()
         }
     };
-    let mm = shape.iter().zip(spacing_mm).map(|(&points, mm)| points as f64 * mm);
+    let mm = grid.shape().iter().zip(grid.spacing_mm()).map(|(&points, mm)| points as f64 * mm);
     let diagonal = mm.map(|mm| mm * mm).sum::<f64>().sqrt();
     let empty = EmptyMasks { both: BothEmpty::Undefined, one: OneEmpty::PenaltyMm(diagonal) };
     let of_class = |class: usize| -> Result<Vec<Score>, Undefined> {
@@ -223,6 +223,15 @@ mod tests {
         // Class 2 is in neither mask: it has no value, and the mean is over class 1 alone.
         assert!(score(&scores, 2, Metric::Dice).is_err());
         assert_eq!(scores.whole[0], Ok(0.0));
+    }
+
+    #[test]
+    fn the_thickness_of_a_picture_costs_nothing() {
+        let grid = Geometry::<3>::without_spacing([1, 3, 4]).unwrap();
+        let picture = |labels| LabelMap::new(grid.clone(), labels, 2).unwrap();
+        let (truth, nothing) = (picture((0..12).map(|n| u16::from(n < 6)).collect()), picture(vec![0; 12]));
+        let scores = judge_case(&truth, &nothing, [50.0, 1.0, 1.0], 1.0).unwrap();
+        assert_eq!(score(&scores, 1, Metric::Hd95), &Ok(5.0));
     }
 
     #[test]

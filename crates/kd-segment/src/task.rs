@@ -39,7 +39,7 @@ impl<const D: usize> SegmentTask<D> {
     /// `augmentation_key` belongs to the recipe, not to a seed: views are shared by all arms and seeds.
     ///
     /// # Errors
-    /// [`HardLossError`] when the loss does not fit the head.
+    /// [`HardLossError`] when the loss does not fit the head, or the head not the classes.
     pub fn new(
         head: Head,
         n_classes: usize,
@@ -47,6 +47,14 @@ impl<const D: usize> SegmentTask<D> {
         augmentation: Augmentation,
         augmentation_key: u64,
     ) -> Result<Self, HardLossError> {
+        let fits = match head {
+            Head::OneChannel | Head::TwoClassSoftmax => n_classes == 2,
+            Head::Softmax { classes } => classes == n_classes,
+            Head::MultiLabel { .. } | Head::Ordinal { .. } => false,
+        };
+        if !fits {
+            return Err(HardLossError::Head { head: head.name(), classes: n_classes });
+        }
         hard.check(head)?;
         Ok(Self { head, n_classes, hard, augmentation, augmentation_key })
     }
@@ -67,6 +75,12 @@ impl<const D: usize> SegmentTask<D> {
             return Err(TaskError::Sample { sample: "none".into(), reason: "is missing: a batch needs one".into() });
         };
         let (channels, shape) = (first.image.channels(), first.image.geometry().shape());
+        if view.is_some()
+            && let Err(refused) = self.augmentation.check(&shape)
+        {
+            let reason = format!("cannot give a view: {refused}");
+            return Err(TaskError::Sample { sample: first.id.to_string(), reason });
+        }
         let size: [usize; D] = match (view, &self.augmentation.patch) {
             (Some(_), Some(patch)) => std::array::from_fn(|axis| patch[axis]),
             _ => shape,
@@ -298,7 +312,8 @@ mod tests {
         let labels: Vec<i64> =
             task.class_labels(&batch.target).unwrap().into_data().convert::<i64>().try_into_vec().unwrap();
         assert_eq!(labels, [0, 1, -1, 2]);
-        assert_eq!(task.mask(&batch.target).unwrap().sum().into_scalar::<f32>(), 3.0);
+        let known = task.mask(&batch.target).unwrap().sum().into_scalar::<f32>();
+        assert!((known - 3.0).abs() < 1e-6, "{known}");
     }
 
     #[test]
@@ -322,6 +337,22 @@ mod tests {
         let task = task(Head::OneChannel, 2, both());
         let refused = task.batch(vec![sample("a", &[0, 1, 2, 0])], None, &Device::flex()).err().unwrap().to_string();
         assert_eq!(refused, "sample `a` has class 2, expected 0 to 1");
+    }
+
+    #[test]
+    fn a_head_that_does_not_name_the_classes_is_refused() {
+        for (head, n) in [(Head::OneChannel, 3), (Head::Softmax { classes: 4 }, 3), (Head::MultiLabel { labels: 3 }, 3)]
+        {
+            assert!(SegmentTask::<2>::new(head, n, both(), Augmentation::default(), 0).is_err(), "{head:?} {n}");
+        }
+    }
+
+    #[test]
+    fn a_patch_that_the_image_cannot_give_is_refused() {
+        let patch = Augmentation { patch: Some(vec![3, 2]), ..Augmentation::default() };
+        let task = SegmentTask::<2>::new(Head::Softmax { classes: 3 }, 3, both(), patch, 0).unwrap();
+        let refused = task.batch(vec![sample("a", &[0, 1, 2, 1])], Some(0), &Device::flex()).err().unwrap().to_string();
+        assert!(refused.contains("`patch` is [3, 2]") && refused.contains("[2, 2]"), "{refused}");
     }
 
     #[test]

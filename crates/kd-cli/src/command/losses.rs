@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use kd_core::Head;
-use kd_core::loss::{CATALOG, LossEntry, Output as Answers, PUBLISHED, Published, Range, find};
+use kd_core::loss::{CATALOG, LossEntry, On, Output as Answers, PUBLISHED, Published, Range, find};
 use serde_json::{Value, json};
 
 use crate::args::LossesArgs;
@@ -79,6 +79,9 @@ fn page(entry: &LossEntry) -> String {
             Err(refusal) => format!("no: {}; instead: {}", refusal.reason, refusal.instead),
         };
         text += &format!("  {:<18} {verdict}\n", head.name());
+    }
+    if entry.on == On::Images {
+        text += &format!("  {:<18} yes\n", "images");
     }
     text += "outputs\n";
     for output in [Answers::Pooled, Answers::Dense] {

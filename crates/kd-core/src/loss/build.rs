@@ -1,4 +1,4 @@
-//! From a name and parameters, as they stand in a recipe, to a loss that fits the head.
+//! From a name and parameters, as they stand in a recipe, to a loss that fits the head, or that compares images.
 //!
 //! Everything that can be wrong is found here, before data or a network is touched.
 
@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     AdaptiveHinton, BernoulliKd, BoundaryKd, Certainty, ChannelWiseKd, Dist, DistillLoss, Dkd, HintonKd, LogitMse,
-    LossEntry, LossError, MultiLevel, Nkd, Output, ParameterEntry, PixelWeights, Range, Refusal, ScheduledHinton,
+    LossEntry, LossError, MultiLevel, Nkd, On, Output, ParameterEntry, PixelWeights, Range, Refusal, ScheduledHinton,
     SoftCrossEntropy, Standardized, VirtualTeacher, Weighted,
     catalog::{LABELS_REFUSAL, STANDARDIZE_REFUSAL, did_you_mean, find},
+    image::{ImageDistance, SsimWindow},
 };
 use crate::{
     head::Head,
@@ -122,6 +123,44 @@ pub fn build<const D: usize>(
     Ok(Box::new(Weighted::new(loss, weights)))
 }
 
+/// Makes a loss between images from its name in the catalog, for images of rank `D`: of a student and of whatever it is
+/// to resemble, a teacher's answer or the truth.
+///
+/// # Errors
+/// [`LossError`]: a name that is not in the catalog, a parameter that the loss does not have or that is missing or out of
+/// range, a loss on logits or features, or one that compares with two images at once.
+///
+/// # Example
+/// ```
+/// use kd_core::loss::{Parameters, build_image};
+///
+/// let parameters = Parameters::new().with("epsilon", 0.001);
+/// assert_eq!(build_image::<4>("charbonnier", &parameters)?.name(), "charbonnier");
+///
+/// let error = build_image::<4>("hinton", &Parameters::new().with("temperature", 4.0)).err().unwrap();
+/// assert!(error.to_string().starts_with("loss `hinton` does not fit answers that are images"));
+/// # Ok::<(), kd_core::loss::LossError>(())
+/// ```
+pub fn build_image<const D: usize>(name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<D>>, LossError> {
+    let entry = find(name)?;
+    let given = Given { entry, parameters };
+    given.check_names()?;
+    if entry.on == On::Logits {
+        return Err(refused(entry, "answers that are images".into(), IMAGES_REFUSAL));
+    }
+    if let Some(refusal) = entry.not_in_recipes {
+        return Err(refused(entry, "a recipe's term".into(), refusal));
+    }
+    let output = Output::of_rank(D);
+    entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
+    Ok(Box::new(given.image_distance()?))
+}
+
+const IMAGES_REFUSAL: Refusal = Refusal {
+    reason: "it compares what logits say about classes, and an intensity says nothing about a class",
+    instead: "use `l1`, or another loss between images (`kd losses` lists them)",
+};
+
 const INTER_REFUSAL: Refusal = Refusal {
     reason: "the correlation of two numbers is 1 or −1 and has no gradient, and yes/no answers are not shares of a whole",
     instead: "set `inter = 0` and keep `intra`",
@@ -192,6 +231,29 @@ impl Given<'_> {
                     "linear" => TemperatureSchedule::Linear { start, end, epochs },
                     _ => TemperatureSchedule::Cosine { start, end, epochs },
                 }))
+            }
+            other => unreachable!("catalog row `{other}` has a constructor: checked by a test over all rows"),
+        })
+    }
+
+    /// A loss between images.
+    fn image_distance(&self) -> Result<ImageDistance, LossError> {
+        Ok(match self.entry.name {
+            "l1" => ImageDistance::L1,
+            "mse" => ImageDistance::Mse,
+            "charbonnier" => ImageDistance::Charbonnier { epsilon: self.number("epsilon")? },
+            "gradient" => ImageDistance::Gradient,
+            "frequency" => ImageDistance::Frequency,
+            "ssim" => {
+                let size = self.whole("window")?;
+                if size % 2 == 0 {
+                    let expected =
+                        self.parameter("window").range.to_string().replace("a number", "an odd whole number");
+                    let (loss, found) = (self.entry.name, size.to_string());
+                    return Err(LossError::ParameterKind { loss, name: "window", expected, found });
+                }
+                let window = SsimWindow { size: size as usize, sigma: self.number("sigma")? };
+                ImageDistance::Ssim { range: self.number("range")?, window }
             }
             other => unreachable!("catalog row `{other}` has a constructor: checked by a test over all rows"),
         })

@@ -50,6 +50,34 @@ pub enum LossError {
         /// Shape of the labels that was found.
         found: Vec<usize>,
     },
+    /// Images with a rank that has no meaning here.
+    #[error("images must be [batch, channel, (depth,) height, width], found shape {found:?}")]
+    ImageRank {
+        /// The shape that was found.
+        found: Vec<usize>,
+    },
+    /// Two images on different grids.
+    #[error(
+        "image to compare with must have the shape of the student's {student:?}, found {reference:?}\n\
+         hint: networks that answer a finer grid must all have the same `factor`"
+    )]
+    ImageShape {
+        /// Shape of the student's images.
+        student: Vec<usize>,
+        /// Shape of the other images.
+        reference: Vec<usize>,
+    },
+    /// A window that does not fit into the images.
+    #[error(
+        "ssim window of {window} points needs images at least as long along each axis, found {image:?}\n\
+         hint: use larger patches or a smaller `window`"
+    )]
+    Window {
+        /// Length of the window.
+        window: usize,
+        /// Points of the images along each axis.
+        image: Vec<usize>,
+    },
     /// A grid that is finer than the map, or of other axes.
     #[error("a map {found:?} cannot be brought to the grid {grid:?}: expected as many spatial axes, none finer")]
     Grid {

@@ -9,7 +9,7 @@
 //! the target and divides by the batch only.
 //!
 //! Distillation losses implement [`DistillLoss`] and are listed in [`CATALOG`]; [`build`] makes one from a name and
-//! checks that it fits the head. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
+//! checks that it fits the head; [`build_image`] does so for networks that answer images. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
 
 mod adaptive;
 mod axes;
@@ -46,7 +46,7 @@ pub use adaptive::{AdaptiveHinton, Certainty};
 pub use bernoulli::BernoulliKd;
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
 pub use boundary::BoundaryKd;
-pub use build::{Parameters, Value, build};
+pub use build::{Parameters, Value, build, build_image};
 pub use catalog::{CATALOG, LossEntry, On, Output, ParameterEntry, Range, Refusal, find};
 pub use channel_wise::ChannelWiseKd;
 pub use compared::Beside;

@@ -2,7 +2,7 @@
 
 use kd_core::{
     Head,
-    loss::{CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build},
+    loss::{CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build, build_image},
 };
 
 const HEADS: [Head; 5] = [
@@ -15,7 +15,7 @@ const HEADS: [Head; 5] = [
 
 /// One character per head of [`HEADS`]: `+` fits, `-` is refused; then `p` for pooled output, `d` for dense, and `x`
 /// where a recipe cannot name the loss.
-const TABLE: [(&str, &str, &str); 34] = [
+const TABLE: [(&str, &str, &str); 35] = [
     ("hinton", "-++--", "pd"),
     ("soft-cross-entropy", "-++--", "pd"),
     ("bernoulli", "+--++", "pd"),
@@ -44,16 +44,17 @@ const TABLE: [(&str, &str, &str); 34] = [
     ("ifvd", "+++++", "dx"),
     ("region-affinity", "+++++", "dx"),
     ("cross-image", "+++++", "dx"),
-    ("l1", "-----", "dx"),
-    ("charbonnier", "-----", "dx"),
+    ("l1", "-----", "d"),
+    ("mse", "-----", "d"),
+    ("charbonnier", "-----", "d"),
     ("response", "-----", "dx"),
-    ("gradient", "-----", "dx"),
-    ("frequency", "-----", "dx"),
-    ("ssim", "-----", "dx"),
+    ("gradient", "-----", "d"),
+    ("frequency", "-----", "d"),
+    ("ssim", "-----", "d"),
 ];
 
-/// Parameters that fit every head on which the loss fits.
-fn valid(name: &str) -> Parameters {
+/// Parameters that fit every head on which the loss fits, or images.
+pub(crate) fn valid(name: &str) -> Parameters {
     let empty = Parameters::new();
     let tau = empty.clone().with("temperature", 4.0);
     match name {
@@ -130,7 +131,7 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
             assert!(refusal.reason.len() > 20 && refusal.instead.starts_with("use "), "{}", entry.name);
             continue;
         }
-        let head = HEADS.into_iter().find(|head| entry.fits_head(*head).is_ok()).unwrap();
+        let head = HEADS.into_iter().find(|head| entry.fits_head(*head).is_ok());
         for parameter in entry.parameters {
             if !parameter.range.is_required() {
                 assert!(["standardize", "pixels"].contains(&parameter.name), "only what is off has a default");
@@ -138,10 +139,10 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
             }
             let mut others = valid(entry.name);
             assert!(others.0.remove(parameter.name).is_some(), "{} {}", entry.name, parameter.name);
-            let found = if entry.pooled {
-                refusal::<2>(entry.name, &others, head)
-            } else {
-                refusal::<4>(entry.name, &others, head)
+            let found = match head {
+                None => build_image::<4>(entry.name, &others).err().unwrap(),
+                Some(head) if entry.pooled => refusal::<2>(entry.name, &others, head),
+                Some(head) => refusal::<4>(entry.name, &others, head),
             };
             let expected = format!("loss `{}` needs parameter `{}`, found none\nhint: ", entry.name, parameter.name);
             assert!(found.to_string().starts_with(&expected), "{found}");
@@ -152,11 +153,11 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
 #[test]
 fn whether_a_row_needs_labels_is_what_its_loss_says() {
     for entry in CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none()) {
-        let head = HEADS.into_iter().rev().find(|head| entry.fits_head(*head).is_ok()).unwrap();
-        let needs = if entry.pooled {
-            build::<2>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
-        } else {
-            build::<4>(entry.name, &valid(entry.name), head).unwrap().needs_labels()
+        let parameters = valid(entry.name);
+        let needs = match HEADS.into_iter().rev().find(|head| entry.fits_head(*head).is_ok()) {
+            None => build_image::<4>(entry.name, &parameters).unwrap().needs_labels(),
+            Some(head) if entry.pooled => build::<2>(entry.name, &parameters, head).unwrap().needs_labels(),
+            Some(head) => build::<4>(entry.name, &parameters, head).unwrap().needs_labels(),
         };
         assert_eq!(needs, entry.labels, "{}", entry.name);
     }
@@ -173,7 +174,8 @@ fn a_loss_that_recipes_cannot_name_yet_says_why() {
     let text = refusal::<4>("l1", &Parameters::new(), HEADS[0]).to_string();
     assert!(text.starts_with("loss `l1` does not fit a one-channel head: its answers are logits"), "{text}");
     for entry in CATALOG {
-        assert_eq!(entry.on != On::Logits || entry.name == "curriculum", entry.not_in_recipes.is_some());
+        let refused = entry.on == On::Features || ["curriculum", "response"].contains(&entry.name);
+        assert_eq!(refused, entry.not_in_recipes.is_some(), "{}", entry.name);
     }
 }
 

@@ -7,7 +7,7 @@ use kd_core::loss::{
         InBatchContrast, IntraClassVariation, PairAffinity, PearsonFeatures, RegionAffinity, RelationAngle,
         RelationDistance, SimilarityPreserving, variational_information,
     },
-    image::{SsimWindow, charbonnier, frequency_l1, gradient_l1, l1, one_minus_ssim},
+    image::{SsimWindow, charbonnier, frequency_l1, gradient_l1, l1, mse, one_minus_ssim},
 };
 
 use crate::subjects::{Moot, No, Run, Subject, Yes};
@@ -131,6 +131,7 @@ pub(crate) fn image_losses() -> Vec<Subject> {
             zero_gradient: Moot(absolute),
             ..row("l1", IMAGE, Box::new(|student, beside| l1(student, beside.teacher, beside.mask)))
         },
+        row("mse", IMAGE, Box::new(|student, beside| mse(student, beside.teacher, beside.mask))),
         Subject {
             zero: No("the floor is ε per channel"),
             ..row(

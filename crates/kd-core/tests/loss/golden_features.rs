@@ -8,7 +8,7 @@ use kd_core::loss::{
         InBatchContrast, IntraClassVariation, PairAffinity, PearsonFeatures, RegionAffinity, RelationAngle,
         RelationDistance, SimilarityPreserving, variational_information,
     },
-    image::{SsimWindow, charbonnier, frequency_l1, gradient_l1, l1, one_minus_ssim},
+    image::{SsimWindow, charbonnier, frequency_l1, gradient_l1, l1, mse, one_minus_ssim},
 };
 use serde_json::Value as Json;
 
@@ -71,6 +71,7 @@ fn image_loss<const D: usize>(
 ) -> Tensor<1> {
     match name {
         "l1" => l1(student, reference, mask),
+        "mse" => mse(student, reference, mask),
         "charbonnier" => charbonnier(student, reference, mask, 0.25),
         "gradient" => gradient_l1(student, reference, mask),
         "frequency" => frequency_l1(student, reference, mask),
@@ -102,6 +103,6 @@ fn image_losses_agree_with_pytorch_and_scikit_image() {
             check_images::<5>(&groups[1], dtype),
             check_images::<4>(&groups[2], dtype),
         ];
-        assert_eq!(counts, [10, 10, 1]);
+        assert_eq!(counts, [12, 12, 1]);
     }
 }

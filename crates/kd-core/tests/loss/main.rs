@@ -7,6 +7,7 @@ mod golden_adaptors;
 mod golden_features;
 mod gradients;
 mod identities;
+mod images;
 mod invariants;
 mod oracle;
 mod properties;

@@ -119,8 +119,8 @@ pub(super) fn open_generated(folder: &Path, manifest: &Manifest) -> Result<(Vec<
     Ok((records, ImageFiles(paths)))
 }
 
-/// Whether the folder holds what its list says, made with the parameters of the manifest.
-fn check_generated(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError> {
+/// The files of a generated folder, once it holds what its list says, made with the parameters of the manifest.
+pub(super) fn check_generated(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, DecodeError> {
     let path = folder.join(GENERATED_FILE);
     let Ok(text) = std::fs::read_to_string(&path) else {
         return Err(DecodeError::NotGenerated { set: manifest.name.to_string() });
@@ -135,7 +135,7 @@ fn check_generated(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError
         sums.insert(file.to_owned(), sum.to_owned());
     }
     if generated_list(&manifest.content_hash(), &sums) == text {
-        Ok(())
+        Ok(sums.into_keys().collect())
     } else {
         Err(DecodeError::Changed { set: manifest.name.to_string(), file: GENERATED_FILE.into() })
     }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use kd_image::{Geometry, Image, LabelMap, SampleId, Split, SubjectId};
 
-use super::files::sample_name;
-use super::{DecodeError, check_counts, check_files, read_groups, split_of, subjects};
+use super::{DecodeError, cases, check_counts, check_files, split_of};
 use crate::format::{Nifti, NotFinite, read_raster};
 use crate::manifest::{ImageSize, Layout, Manifest, MaskValues};
 use crate::root::Root;
@@ -148,7 +147,6 @@ impl<const D: usize> MaskedDataset<D> {
         }
         check_files(folder, manifest)?;
         let groups_file = manifest.source.groups.as_deref();
-        let groups = groups_file.map(|file| read_groups(&folder.join(file))).transpose()?;
         let mut found: BTreeMap<String, (Option<Split>, CaseFiles)> = BTreeMap::new();
         for file in manifest.source.files.iter().filter(|file| Some(file.name.as_str()) != groups_file) {
             let Some((split, channel, case)) = place_of(&file.name) else {
@@ -169,32 +167,11 @@ impl<const D: usize> MaskedDataset<D> {
         for (case, (_, files)) in &found {
             check_case(case, files, manifest.image.channels)?;
         }
-        let group_of = |case: &str| {
-            let Some(table) = &groups else { return Ok(None) };
-            table.get(case).map(|group| Some(group.as_str())).ok_or_else(|| DecodeError::Groups {
-                file: groups_file.unwrap_or_default().into(),
-                expected: "a line for each case".into(),
-                found: format!("none for `{case}`"),
-            })
-        };
-        let groups: Vec<Option<&str>> = found.keys().map(|case| group_of(case)).collect::<Result<_, _>>()?;
-        let numbered = subjects::number(groups.iter().flatten().copied().collect::<Vec<_>>());
-        let mut seen = BTreeMap::new();
-        let (mut records, mut cases) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
-        for ((case, (split, files)), group) in found.into_iter().zip(groups) {
-            let sample = sample_name(&case)?;
-            if let Some(other) = seen.insert(sample.clone(), case.clone()) {
-                let problem = format!("it becomes the same id as `{other}`");
-                return Err(DecodeError::Name { file: case, problem });
-            }
-            let subject = match group {
-                Some(group) => numbered[group].clone(),
-                None => SubjectId::new(sample.as_str()).expect("a sample's id is a subject's id"),
-            };
-            records.push(MaskRecord { sample, subject, split });
-            cases.push(files);
-        }
+        let named: Vec<(&str, Option<Split>)> =
+            found.iter().map(|(case, (split, _))| (case.as_str(), *split)).collect();
+        let records = cases::records(folder, manifest, &named)?;
         check_counts(manifest, |split| records.iter().filter(|record| record.split == Some(split)).count())?;
+        let cases = found.into_values().map(|(_, files)| files).collect();
         Ok(Self { manifest: manifest.clone(), values, records, cases })
     }
 

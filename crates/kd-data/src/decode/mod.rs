@@ -5,10 +5,12 @@
 //! larger than memory while its labels never are.
 
 mod arrays;
+mod cases;
 mod error;
 mod files;
 mod masks;
 mod subjects;
+mod volumes;
 
 use std::path::Path;
 
@@ -20,6 +22,8 @@ pub(crate) use files::{FileLabel, GENERATED_FILE, generated_list, split_of};
 pub(crate) use masks::{MASKS, case_of, images_folder};
 pub use masks::{MaskRecord, MaskedDataset, MaskedSample, ReadMasked};
 pub(crate) use subjects::{Groups, number as number_groups, read_groups};
+pub(crate) use volumes::{IMAGES, SERIES};
+pub use volumes::{VolumeDataset, VolumeRecord};
 
 use crate::digest::checksum_file;
 use crate::error::FileError;
@@ -63,7 +67,7 @@ impl RawDataset {
     /// # Errors
     /// [`DecodeError::Missing`] and [`DecodeError::Checksum`] for the files, [`DecodeError::Label`],
     /// [`DecodeError::Labels`] and [`DecodeError::Count`] for what is in them, [`DecodeError::Name`] and
-    /// [`DecodeError::Groups`] for names, [`DecodeError::Layout`] for a set with masks, [`DecodeError::Format`] for damaged
+    /// [`DecodeError::Groups`] for names, [`DecodeError::Layout`] for a set with masks or volumes, [`DecodeError::Format`] for damaged
     /// files.
     pub fn open(root: &Root, manifest: &Manifest) -> Result<Self, DecodeError> {
         Self::open_folder(&root.raw_set(manifest.name.as_str()), manifest)
@@ -81,7 +85,7 @@ impl RawDataset {
                 let (records, images) = files::open_folder(folder, manifest)?;
                 (records, Pixels::Files(images))
             }
-            Layout::Generator => {
+            Layout::Generator if manifest.task != Task::Enhancement => {
                 let (records, images) = files::open_generated(folder, manifest)?;
                 (records, Pixels::Files(images))
             }
@@ -91,6 +95,14 @@ impl RawDataset {
                     found: manifest.source.layout.name(),
                     expected: "images with one answer each",
                     hint: "it holds masks; use it for segmentation",
+                });
+            }
+            Layout::NiftiVolumes | Layout::DicomSeries | Layout::Generator => {
+                return Err(DecodeError::Layout {
+                    set: manifest.name.to_string(),
+                    found: manifest.source.layout.name(),
+                    expected: "images with one answer each",
+                    hint: "it holds volumes without answers; use it for enhancement",
                 });
             }
         };

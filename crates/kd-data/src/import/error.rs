@@ -116,6 +116,14 @@ pub enum ImportError {
         /// The folder, relative to the one given.
         folder: String,
     },
+    /// A folder without volumes.
+    #[error(
+        "folder `{folder}` holds no volume, expected NIfTI files, headerless files, or folders of DICOM files\nhint: they may lie below `train`, `val` and `test`; names that begin with a dot are left out"
+    )]
+    NoVolumes {
+        /// The folder, relative to the one given.
+        folder: String,
+    },
     /// An image without a mask, a mask without an image, or a case without one of its channels.
     #[error(
         "`{file}`: expected {expected} beside it, found {found}\nhint: an image and its mask have the same name; add what is missing, or move the file out of the folder"

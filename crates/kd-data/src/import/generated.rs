@@ -4,13 +4,14 @@
 //! made with others, and of every file, which tells a folder that was changed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::ImportError;
-use crate::decode::{GENERATED_FILE, generated_list};
+use crate::decode::{DecodeError, GENERATED_FILE, RawDataset, VolumeDataset, generated_list};
 use crate::digest::sha256_file;
 use crate::error::{FileError, relative_name};
-use crate::manifest::{ImageSize, Layout, Manifest, Task};
-use crate::phantom::{PhantomError, PhantomParameters, create_phantom};
+use crate::manifest::{Layout, Manifest, Task};
+use crate::phantom::{Phantom, PhantomError, create_phantom};
 use crate::root::Root;
 
 /// Makes a generated data set, unless it is there already with the same parameters; gives whether it was made.
@@ -20,12 +21,12 @@ use crate::root::Root;
 /// a set of other parameters, [`ImportError::Store`]; no folder is left behind.
 pub fn generate_dataset(root: &Root, manifest: &Manifest) -> Result<bool, ImportError> {
     let folder = root.raw_set(manifest.name.as_str());
-    let parameters = parameters(manifest)?;
+    let phantom = phantom(manifest)?;
     if folder.exists() {
-        crate::decode::RawDataset::open(root, manifest)?;
+        check_opens(&folder, manifest)?;
         return Ok(false);
     }
-    create_phantom(&parameters, &folder, |staging| -> Result<(), ImportError> {
+    create_phantom(&phantom, &folder, |staging| -> Result<(), ImportError> {
         let mut sums = BTreeMap::new();
         let mut folders = vec![staging.to_path_buf()];
         while let Some(inside) = folders.pop() {
@@ -41,29 +42,34 @@ pub fn generate_dataset(root: &Root, manifest: &Manifest) -> Result<bool, Import
         }
         let list = generated_list(&manifest.content_hash(), &sums);
         crate::store::write_atomic(&staging.join(GENERATED_FILE), list.as_bytes())?;
-        Ok(crate::decode::RawDataset::open_folder(staging, manifest).map(drop)?)
+        Ok(check_opens(staging, manifest)?)
     })?;
     Ok(true)
 }
 
-fn parameters(manifest: &Manifest) -> Result<PhantomParameters, ImportError> {
+/// Opens a generated folder with the reader of its task.
+fn check_opens(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError> {
+    match manifest.task {
+        Task::Enhancement => VolumeDataset::open_folder(folder, manifest).map(drop),
+        _ => RawDataset::open_folder(folder, manifest).map(drop),
+    }
+}
+
+fn phantom(manifest: &Manifest) -> Result<Phantom, ImportError> {
     let refused = |problem: String| ImportError::Generator { set: manifest.name.to_string(), problem };
     let (Layout::Generator, Some(table)) = (manifest.source.layout, &manifest.generator) else {
         return Err(refused(format!("layout is `{}`, expected `generator`", manifest.source.layout.name())));
     };
-    let parameters: PhantomParameters =
+    let phantom: Phantom =
         table.clone().try_into().map_err(|e: toml::de::Error| refused(e.message().trim().replace('\n', ", ")))?;
-    parameters.check().map_err(|e| refused(e.to_string()))?;
-    let size = ImageSize::Fixed { height: parameters.size, width: parameters.size };
-    if manifest.image.size != size || manifest.task != Task::Binary {
-        let expected = format!("task `binary` and image.size [{0}, {0}], as generator.size says", parameters.size);
-        return Err(refused(format!(
-            "task is `{}`, image {:?}, expected {expected}",
-            manifest.task.name(),
-            manifest.image.size
-        )));
+    phantom.check().map_err(|e| refused(e.to_string()))?;
+    let (task, image) = (phantom.task(), phantom.image());
+    if manifest.image != image || manifest.task != task {
+        let expected = format!("task `{}` and image {image:?}, as the parameters say", task.name());
+        let found = format!("task is `{}`, image {:?}", manifest.task.name(), manifest.image);
+        return Err(refused(format!("{found}, expected {expected}")));
     }
-    Ok(parameters)
+    Ok(phantom)
 }
 
 impl From<PhantomError> for ImportError {

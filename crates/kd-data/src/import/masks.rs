@@ -3,7 +3,6 @@
 //! Every case is read before the set has a name: a mask on another grid, a number without a class and a volume with a
 //! hole in it come out here, not in the middle of a training.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kd_image::{Geometry, Intensity, Split};
@@ -12,7 +11,7 @@ use rayon::prelude::*;
 use super::folder::image_facts;
 use super::pairs::{Pair, Pairs};
 use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{DecodeError, MASKS, MaskedDataset, ReadMasked, case_of, images_folder, read_groups};
+use crate::decode::{DecodeError, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
 use crate::format::{RawElement, read_raw, write_nifti};
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, MaskValues, SourceFile, SplitPolicy, Task};
 use crate::root::Root;
@@ -167,18 +166,13 @@ fn classes_of(request: &MaskImportRequest, pairs: &Pairs) -> Result<(Vec<String>
     Ok((classes, values))
 }
 
-/// Folder of a split, with its `/`.
-fn split_folder(split: Option<Split>) -> String {
-    split.map_or_else(String::new, |split| format!("{split}/"))
-}
-
 fn place_pair(
     pair: &Pair,
     request: &MaskImportRequest,
     staging: &Path,
     files: &mut Vec<SourceFile>,
 ) -> Result<(), ImportError> {
-    let split = split_folder(pair.split);
+    let split = place::split_folder(pair.split);
     let several = pair.images.len() > 1;
     let images = pair.images.iter().enumerate();
     let images = images.map(|(n, file)| (images_folder(several.then_some(n)), file, false));
@@ -221,23 +215,10 @@ fn facts(
     Ok(ImageFacts { channels, size: ImageSize::Varies, intensity })
 }
 
-/// The table of groups by case, whichever way the files were spelled in it.
+/// The table of groups by case.
 fn groups_of(table: &Path, pairs: &[Pair], staging: &Path) -> Result<SourceFile, ImportError> {
-    let given = read_groups(table)?;
-    let by_case: BTreeMap<&str, &str> = given.iter().map(|(file, group)| (case_of(file), group.as_str())).collect();
-    let mut groups = BTreeMap::new();
-    for pair in pairs {
-        let name = format!("{}{}", split_folder(pair.split), pair.case);
-        let group = by_case.get(name.as_str()).or_else(|| by_case.get(pair.case.as_str())).ok_or_else(|| {
-            ImportError::from(DecodeError::Groups {
-                file: crate::error::relative_name(table, table),
-                expected: "a line for each case".into(),
-                found: format!("none for `{name}`"),
-            })
-        })?;
-        groups.insert(name, (*group).to_owned());
-    }
-    place::group_table(&groups, staging)
+    let case = |pair: &Pair| (format!("{}{}", place::split_folder(pair.split), pair.case), pair.case.clone());
+    place::case_groups(table, &pairs.iter().map(case).collect::<Vec<_>>(), staging)
 }
 
 /// Reads every case.

@@ -12,6 +12,7 @@ mod generated;
 mod masks;
 mod pairs;
 mod place;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ use dataset_json::DatasetJson;
 pub use error::ImportError;
 pub use generated::generate_dataset;
 pub use masks::{EmptyMasks, MaskFormat, MaskImportRequest, RawFacts, import_masks};
+pub use volumes::{VolumeFormat, VolumeImportRequest, import_volumes};
 
 use crate::catalog;
 use crate::decode::RawDataset;

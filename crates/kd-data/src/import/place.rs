@@ -1,12 +1,14 @@
 //! Bringing files into the staging folder: linked or copied, and hashed where they then stand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use kd_image::Split;
+
 use super::{ImportError, ImportFormat};
-use crate::decode::{DecodeError, Groups, read_groups};
+use crate::decode::{DecodeError, Groups, case_of, read_groups};
 use crate::digest::sha256_file;
 use crate::error::FileError;
 use crate::manifest::SourceFile;
@@ -69,6 +71,30 @@ pub(super) fn groups(
             }));
         }
         groups.retain(|name, _| names.contains(name.as_str()));
+    }
+    group_table(&groups, staging)
+}
+
+/// Folder of a split, with its `/`.
+pub(super) fn split_folder(split: Option<Split>) -> String {
+    split.map_or_else(String::new, |split| format!("{split}/"))
+}
+
+/// The table of groups by case, whichever way the files were spelled in it; of each case there are its name in the raw
+/// folder and another one that the table may use.
+pub(super) fn case_groups(table: &Path, cases: &[(String, String)], staging: &Path) -> Result<SourceFile, ImportError> {
+    let given = read_groups(table)?;
+    let by_case: BTreeMap<&str, &str> = given.iter().map(|(file, group)| (case_of(file), group.as_str())).collect();
+    let mut groups = BTreeMap::new();
+    for (name, other) in cases {
+        let group = by_case.get(name.as_str()).or_else(|| by_case.get(other.as_str())).ok_or_else(|| {
+            ImportError::from(DecodeError::Groups {
+                file: crate::error::relative_name(table, table),
+                expected: "a line for each case".into(),
+                found: format!("none for `{other}`"),
+            })
+        })?;
+        groups.insert(name.clone(), (*group).to_owned());
     }
     group_table(&groups, staging)
 }

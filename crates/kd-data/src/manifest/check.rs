@@ -45,11 +45,7 @@ impl TryFrom<RawManifest> for Manifest {
                 None => KeyProblem::missing("generator", "the generator's parameters", "add a table [generator]"),
             });
         }
-        if source.layout.has_masks() != (task == Task::Segmentation) {
-            let found = format!("`{}` for task `{}`", source.layout.name(), task.name());
-            let expected = "image-masks or nifti-masks for segmentation, and for nothing else";
-            return Err(KeyProblem::new("source.layout", found, expected, "correct `task` or `source.layout`"));
-        }
+        check_layout(source.layout, task)?;
         Ok(Self {
             name,
             title,
@@ -68,6 +64,20 @@ impl TryFrom<RawManifest> for Manifest {
     }
 }
 
+/// Whether a layout holds answers of a task; a generator makes whichever it is asked for.
+fn check_layout(layout: Layout, task: Task) -> Checked<()> {
+    let (fits, expected) = match task {
+        Task::Segmentation => (layout.has_masks(), "image-masks, nifti-masks or generator for segmentation"),
+        Task::Enhancement => (layout.has_volumes(), "nifti-volumes, dicom-series or generator for enhancement"),
+        _ => (!layout.has_masks() && !layout.has_volumes(), "medmnist-npz, image-folder or generator for classes"),
+    };
+    if fits || layout == Layout::Generator {
+        return Ok(());
+    }
+    let found = format!("`{}` for task `{}`", layout.name(), task.name());
+    Err(KeyProblem::new("source.layout", found, expected, "correct `task` or `source.layout`"))
+}
+
 fn text(value: Option<String>, key: &str, expected: &str, hint: &str) -> Checked<String> {
     match value {
         None => Err(KeyProblem::missing(key, expected, hint)),
@@ -77,7 +87,7 @@ fn text(value: Option<String>, key: &str, expected: &str, hint: &str) -> Checked
 }
 
 fn task(value: Option<String>) -> Checked<Task> {
-    const EXPECTED: &str = "binary, multi-class, multi-label, ordinal or segmentation";
+    const EXPECTED: &str = "binary, multi-class, multi-label, ordinal, segmentation or enhancement";
     const HINT: &str = "write for example `task = \"multi-class\"`";
     let name = text(value, "task", EXPECTED, HINT)?;
     Task::of_name(&name).ok_or_else(|| KeyProblem::new("task", format!("`{name}`"), EXPECTED, HINT))
@@ -86,12 +96,23 @@ fn task(value: Option<String>) -> Checked<Task> {
 fn classes(value: Option<Vec<String>>, positive: Option<String>, task: Task) -> Checked<Vec<String>> {
     const HINT: &str =
         "write the names in the order of the labels, for example `classes = [\"normal\", \"pneumonia\"]`";
+    if task == Task::Enhancement {
+        return match value {
+            None => no_positive(positive, task).map(|()| Vec::new()),
+            Some(names) => {
+                let found = format!("a list of {} for task `{}`", names.len(), task.name());
+                let hint = "an image that is enhanced has no class; remove the key";
+                Err(KeyProblem::new("classes", found, "no such key", hint))
+            }
+        };
+    }
     let names = value.ok_or_else(|| KeyProblem::missing("classes", "the name of each class", HINT))?;
     let (fits, expected) = match task {
         Task::Binary => (names.len() == 2, "2 names"),
         Task::MultiLabel => (!names.is_empty(), "at least 1 name"),
         Task::MultiClass | Task::Ordinal => (names.len() >= 2, "at least 2 names"),
         Task::Segmentation => (names.len() >= 2, "at least 2 names, the background first"),
+        Task::Enhancement => (names.is_empty(), "no names"),
     };
     if !fits {
         let found = format!("a list of {} for task `{}`", names.len(), task.name());
@@ -108,14 +129,16 @@ fn classes(value: Option<Vec<String>>, positive: Option<String>, task: Task) -> 
         (Task::Binary, Some(name)) if name != names[1] => {
             Err(KeyProblem::new("positive", format!("`{name}`"), format!("`{}`, the second class", names[1]), POSITIVE))
         }
-        (Task::Binary, Some(_)) | (_, None) => Ok(names),
-        (_, Some(name)) => Err(KeyProblem::new(
-            "positive",
-            format!("`{name}` for task `{}`", task.name()),
-            "no such key",
-            "only a binary task has a positive class; remove the key",
-        )),
+        (Task::Binary, Some(_)) => Ok(names),
+        (_, positive) => no_positive(positive, task).map(|()| names),
     }
+}
+
+fn no_positive(positive: Option<String>, task: Task) -> Checked<()> {
+    let Some(name) = positive else { return Ok(()) };
+    let found = format!("`{name}` for task `{}`", task.name());
+    let hint = "only a binary task has a positive class; remove the key";
+    Err(KeyProblem::new("positive", found, "no such key", hint))
 }
 
 fn mask(value: Option<RawMask>, task: Task, classes: &[String]) -> Checked<Option<MaskValues>> {
@@ -152,7 +175,7 @@ fn image(value: Option<RawImage>, task: Task) -> Checked<ImageFacts> {
     const CHANNELS: &str = "1 for grey or 3 for color";
     let channels = match raw.channels {
         Some(n @ (1 | 3)) => n,
-        Some(n @ 1..=64) if task == Task::Segmentation => n,
+        Some(n @ 1..=64) if matches!(task, Task::Segmentation | Task::Enhancement) => n,
         Some(n) => return Err(KeyProblem::new("image.channels", n.to_string(), CHANNELS, "write `channels = 1`")),
         None => return Err(KeyProblem::missing("image.channels", CHANNELS, "write `channels = 1`")),
     };
@@ -245,7 +268,8 @@ fn split(value: Option<RawSplit>) -> Checked<SplitPolicy> {
 }
 
 fn source(value: Option<RawSource>) -> Checked<Source> {
-    const EXPECTED: &str = "medmnist-npz, image-folder, generator, image-masks or nifti-masks";
+    const EXPECTED: &str =
+        "medmnist-npz, image-folder, generator, image-masks, nifti-masks, nifti-volumes or dicom-series";
     const HINT: &str = "write [source] with `layout = \"medmnist-npz\"` and one [[source.file]] a file";
     let raw = value.ok_or_else(|| KeyProblem::missing("source", "a table", HINT))?;
     let name = text(raw.layout, "source.layout", EXPECTED, HINT)?;
@@ -264,7 +288,7 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
         Layout::ImageMasks | Layout::NiftiMasks if arrays < 2 => {
             return Err(KeyProblem::new("source.file", n_files, "at least one image and its mask", HINT));
         }
-        Layout::ImageFolder if arrays == 0 => {
+        Layout::ImageFolder | Layout::NiftiVolumes | Layout::DicomSeries if arrays == 0 => {
             return Err(KeyProblem::new("source.file", n_files, "at least one image", HINT));
         }
         _ => {}

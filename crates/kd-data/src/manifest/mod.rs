@@ -32,7 +32,7 @@ pub struct Manifest {
     pub title: String,
     /// What is asked about each image.
     pub task: Task,
-    /// Class names by index; of a binary task, index 1 is the positive class.
+    /// Class names by index; of a binary task, index 1 is the positive class. Enhancement has none.
     pub classes: Vec<String>,
     /// Channels, size and meaning of the pixels.
     pub image: ImageFacts,

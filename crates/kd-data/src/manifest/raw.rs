@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ImageSize, Manifest, MaskValues, SplitPolicy, SplitShares};
+use super::{ImageSize, Manifest, MaskValues, SplitPolicy, SplitShares, Task};
 use crate::digest::Checksum;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -13,6 +13,7 @@ pub(super) struct RawManifest {
     pub(super) name: Option<String>,
     pub(super) title: Option<String>,
     pub(super) task: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) classes: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) positive: Option<String>,
@@ -148,7 +149,7 @@ impl From<&Manifest> for RawManifest {
             name: Some(manifest.name.to_string()),
             title: Some(manifest.title.clone()),
             task: Some(manifest.task.name().into()),
-            classes: Some(manifest.classes.clone()),
+            classes: (manifest.task != Task::Enhancement).then(|| manifest.classes.clone()),
             positive: manifest.positive().map(|index| manifest.classes[index].clone()),
             notes: manifest.notes.clone(),
             image: Some(RawImage {

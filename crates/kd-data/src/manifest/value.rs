@@ -18,11 +18,14 @@ pub enum Task {
     Ordinal,
     /// One class a pixel or voxel; the first class is the background.
     Segmentation,
+    /// Another image: the clean one of which the input is a degraded version. It has no classes.
+    Enhancement,
 }
 
 impl Task {
     /// Every task, in the order of a help text.
-    pub const ALL: [Self; 5] = [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Ordinal, Self::Segmentation];
+    pub const ALL: [Self; 6] =
+        [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Ordinal, Self::Segmentation, Self::Enhancement];
 
     /// The name used in manifests.
     #[must_use]
@@ -33,6 +36,7 @@ impl Task {
             Self::MultiLabel => "multi-label",
             Self::Ordinal => "ordinal",
             Self::Segmentation => "segmentation",
+            Self::Enhancement => "enhancement",
         }
     }
 
@@ -102,17 +106,34 @@ pub enum Layout {
     ImageMasks,
     /// NIfTI pairs in the same folders; several channels in one file, or in `images-0/…`, `images-1/…`.
     NiftiMasks,
+    /// NIfTI volumes without masks in `[<split>/]images/…`; several channels in one file.
+    NiftiVolumes,
+    /// DICOM files in a folder a volume, `[<split>/]series/<case>/…`.
+    DicomSeries,
 }
 
 impl Layout {
     /// Every layout.
-    pub const ALL: [Self; 5] =
-        [Self::MedmnistNpz, Self::ImageFolder, Self::Generator, Self::ImageMasks, Self::NiftiMasks];
+    pub const ALL: [Self; 7] = [
+        Self::MedmnistNpz,
+        Self::ImageFolder,
+        Self::Generator,
+        Self::ImageMasks,
+        Self::NiftiMasks,
+        Self::NiftiVolumes,
+        Self::DicomSeries,
+    ];
 
     /// Whether each image has a mask beside it.
     #[must_use]
     pub const fn has_masks(self) -> bool {
         matches!(self, Self::ImageMasks | Self::NiftiMasks)
+    }
+
+    /// Whether it holds volumes without an answer of their own.
+    #[must_use]
+    pub const fn has_volumes(self) -> bool {
+        matches!(self, Self::NiftiVolumes | Self::DicomSeries)
     }
 
     /// The name used in manifests.
@@ -124,6 +145,8 @@ impl Layout {
             Self::Generator => "generator",
             Self::ImageMasks => "image-masks",
             Self::NiftiMasks => "nifti-masks",
+            Self::NiftiVolumes => "nifti-volumes",
+            Self::DicomSeries => "dicom-series",
         }
     }
 }

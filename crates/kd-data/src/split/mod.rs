@@ -14,7 +14,7 @@ pub use draw::{label_subset, subject_folds, subject_split};
 pub use source::SplitSource;
 pub use table::{SplitRow, SplitTable};
 
-use crate::decode::{MaskedDataset, RawDataset};
+use crate::decode::{MaskedDataset, RawDataset, VolumeDataset};
 use crate::manifest::{Manifest, SplitPolicy};
 use crate::store::StoreError;
 
@@ -81,6 +81,16 @@ pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, Spl
 /// # Errors
 /// As [`split_of`].
 pub fn split_of_masked<const D: usize>(set: &MaskedDataset<D>, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
+    let one_for_all = Target::Labels(Vec::new());
+    let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
+    table_of(set.manifest(), &rows, policy)
+}
+
+/// The split of a data set of volumes without masks under a policy, one row a volume in the order of its records.
+///
+/// # Errors
+/// As [`split_of`].
+pub fn split_of_volumes(set: &VolumeDataset, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
     let one_for_all = Target::Labels(Vec::new());
     let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
     table_of(set.manifest(), &rows, policy)

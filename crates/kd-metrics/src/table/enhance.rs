@@ -137,6 +137,36 @@ impl EnhanceCases {
         Ok(())
     }
 
+    /// The restored images' scores of a metric, case by case; none for a metric that is not measured.
+    #[must_use]
+    pub fn restored_scores(&self, name: &str) -> Option<Vec<Score>> {
+        self.position(name).map(|metric| self.restored.iter().map(|case| case[metric].clone()).collect())
+    }
+
+    /// The untouched images' scores of a metric, case by case; none for a metric that is not measured, and where the cases
+    /// came without.
+    #[must_use]
+    pub fn untouched_scores(&self, name: &str) -> Option<Vec<Score>> {
+        let metric = self.position(name).filter(|_| !self.untouched.is_empty())?;
+        Some(self.untouched.iter().map(|case| case[metric].clone()).collect())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.protocol.metrics.iter().position(|metric| metric.name() == name)
+    }
+
+    /// What the numbers depend on.
+    #[must_use]
+    pub fn protocol(&self) -> &EnhanceProtocol {
+        &self.protocol
+    }
+
+    /// The subject of each case, in the order in which they were added.
+    #[must_use]
+    pub fn subjects(&self) -> &[String] {
+        self.cases.subjects()
+    }
+
     /// Number of cases so far.
     #[must_use]
     pub fn len(&self) -> usize {

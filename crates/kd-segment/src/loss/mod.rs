@@ -39,6 +39,14 @@ pub enum HardLossError {
     /// Nothing to minimise.
     #[error("hard loss has no part\nhint: give `cross_entropy`, `dice` or both a weight")]
     Empty,
+    /// A head that does not name the classes.
+    #[error("head is {head}, expected one-channel for 2 classes or softmax over {classes}")]
+    Head {
+        /// The head.
+        head: &'static str,
+        /// Classes, background included.
+        classes: usize,
+    },
     /// Class weights that do not fit.
     #[error(transparent)]
     Loss(#[from] LossError),

@@ -2,9 +2,9 @@
 
 use super::{LossEntry, On, ParameterEntry, Range, Refusal, fits::no_class_head};
 
-const NO_TASK: Refusal = Refusal {
-    reason: "it compares images, and no task whose answers are images can be named in a recipe yet",
-    instead: "use a loss on logits (`kd losses` lists them)",
+const TWO_REFERENCES: Refusal = Refusal {
+    reason: "it compares with the truth and with the teacher at once, and a term compares with one of them",
+    instead: "use `l1` beside the task's own loss, with weights α and 1 − α",
 };
 
 const SUM_MEAN: &str = "sum over channels, mean over valid pixels";
@@ -31,7 +31,7 @@ const fn row(
         pooled: false,
         dense: true,
         source,
-        not_in_recipes: Some(NO_TASK),
+        not_in_recipes: None,
         fits: no_class_head,
     }
 }
@@ -44,6 +44,13 @@ pub(super) const IMAGES: &[LossEntry] = &[
         "|x_s − x_r|",
         SUM_MEAN,
         "Zhao et al. 2017, arXiv 1511.08861, equation 3",
+    ),
+    row(
+        "mse",
+        "squared difference to the teacher's or the true image",
+        "(x_s − x_r)²",
+        SUM_MEAN,
+        "Zhang et al. 2017, arXiv 1608.03981, equation 1",
     ),
     LossEntry {
         parameters: &[positive(
@@ -64,6 +71,7 @@ pub(super) const IMAGES: &[LossEntry] = &[
             range: Range::Number { min: 0.0, max: 1.0, default: None },
             doc: "the share of the teacher; 0.5 is published",
         }],
+        not_in_recipes: Some(TWO_REFERENCES),
         ..row(
             "response",
             "absolute differences to truth and teacher, shared by α",

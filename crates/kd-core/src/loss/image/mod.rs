@@ -1,16 +1,19 @@
 //! Losses between images: a restored one, and a teacher's or the truth.
 //!
 //! One function serves both: the reference is whatever the student is to resemble. Units are those of the images, so a
-//! data range is an argument wherever it matters. Recipes cannot name these yet: they come with the enhancement task.
+//! data range is an argument wherever it matters. [`build_image`](super::build_image) makes an [`ImageDistance`] from what
+//! a recipe says.
 
 mod difference;
+mod distance;
 mod frequency;
 mod gradient;
 mod ssim;
 
 use burn::tensor::Tensor;
 
-pub use difference::{charbonnier, l1, response};
+pub use difference::{charbonnier, l1, mse, response};
+pub use distance::ImageDistance;
 pub use frequency::frequency_l1;
 pub use gradient::gradient_l1;
 pub use ssim::{SsimWindow, one_minus_ssim};

@@ -1,7 +1,7 @@
 //! From line integrals to a stored radiograph: Beer and Lambert, scatter, blur, quantum noise, logarithm, 12 of 16 bits
 //! worth of grey in a window of its own.
 
-use super::draw::Draw;
+use crate::phantom::draw::Draw;
 
 /// Settings of one exposure.
 #[derive(Debug, Clone, Copy)]

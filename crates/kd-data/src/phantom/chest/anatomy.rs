@@ -3,7 +3,7 @@
 //! Sizes are those of an adult; what varies between people varies here, what varies between two radiographs of one
 //! person (pose, breath, exposure) does not.
 
-use super::draw::Draw;
+use crate::phantom::draw::Draw;
 
 /// A lung: a rounded box, of which the beam sees a chord.
 #[derive(Debug, Clone, Copy)]

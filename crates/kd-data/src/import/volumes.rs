@@ -1,0 +1,259 @@
+//! Importing volumes without masks, the clean images of an enhancement task: NIfTI, headerless files, or DICOM series.
+//!
+//! A folder of DICOM files is one volume or it is refused: which of two series in it was meant, nobody can know. Folders
+//! of series are numbered, because a hospital calls them after its patients. Every volume is read before the set has a
+//! name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kd_image::{Geometry, Intensity, Split};
+use rayon::prelude::*;
+
+use super::{Found, ImportError, Terms, check_name, manifest_of, place};
+use crate::decode::{DecodeError, IMAGES, SERIES, VolumeDataset, case_of, split_of};
+use crate::format::{
+    FileFormat, FoundFile, Nifti, RawElement, Tilt, files_below, read_dicom_volume, read_raw, sniff, write_nifti,
+};
+use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, SourceFile, SplitPolicy, Task};
+use crate::root::Root;
+use crate::store::StagedFolder;
+
+/// How files hold volumes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum VolumeFormat {
+    /// One volume a file, `.nii` or `.nii.gz`.
+    Nifti,
+    /// Headerless files, all of them alike; they are kept as NIfTI, whose place in the patient is unknown.
+    Raw {
+        /// Depth, rows, columns; the last axis runs fastest.
+        shape: [usize; 3],
+        /// One number.
+        element: RawElement,
+        /// Distance of neighbouring points in mm, slowest axis first.
+        spacing_mm: [f64; 3],
+    },
+    /// One series a folder; other folders may lie in it.
+    Dicom,
+}
+
+impl VolumeFormat {
+    /// The name used on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nifti => "nifti",
+            Self::Raw { .. } => "raw",
+            Self::Dicom => "dicom",
+        }
+    }
+}
+
+/// What to import, and what the files do not say themselves.
+#[derive(Debug, Clone)]
+pub struct VolumeImportRequest {
+    /// A free name.
+    pub name: String,
+    /// How the files hold volumes.
+    pub format: VolumeFormat,
+    /// A folder with volumes, perhaps below `train`, `val` and `test` and below `images`; or one file.
+    pub path: PathBuf,
+    /// CSV with the columns `file,group`; `file` is a volume's name below the folder, or that of its folder of DICOM
+    /// files, with or without ending and split.
+    pub groups_csv: Option<PathBuf>,
+    /// Copies the files; otherwise they are linked, and must stay where they are.
+    pub copy: bool,
+    /// What the numbers mean; none asks the files, and only DICOM files know.
+    pub intensity: Option<Intensity>,
+    /// SPDX identifier, or `LicenseRef-…` for terms without one.
+    pub license: String,
+    /// Whom to cite; none says that it is unpublished.
+    pub citation: Option<String>,
+    /// Where splits come from; none takes those in the files, else draws them by subject as
+    /// [`import_dataset`](super::import_dataset) does.
+    pub split: Option<SplitPolicy>,
+}
+
+/// One volume before it is placed.
+struct Volume {
+    split: Option<Split>,
+    /// Its name as given, without split and ending.
+    given: String,
+    /// Its name in the raw folder.
+    case: String,
+    files: Vec<FoundFile>,
+}
+
+impl Volume {
+    /// Split and case, as records are called.
+    fn sample(&self) -> String {
+        format!("{}{}", place::split_folder(self.split), self.case)
+    }
+}
+
+/// Imports volumes into `ROOT/raw/<name>/`; gives the manifest that was written there.
+///
+/// # Policy
+/// Names and links as [`import_dataset`](super::import_dataset). NIfTI and headerless files are called as they were;
+/// series are numbered in the order of their folders' names, and so are their files.
+///
+/// # Errors
+/// [`ImportError`]: no volume, files of another format, a meaning that nobody said, some splits but not all three, and
+/// whatever [`VolumeDataset::read`] refuses; no folder of that name is left behind.
+pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Manifest, ImportError> {
+    let name = check_name(root, &request.name)?;
+    let volumes = find(request)?;
+    let image = facts(request, &volumes[0])?;
+    let staged = StagedFolder::create(&root.raw_set(name.as_str()))?;
+    let mut files = Vec::new();
+    for volume in &volumes {
+        place_volume(volume, request, staged.path(), &mut files)?;
+    }
+    let groups = match &request.groups_csv {
+        Some(table) => {
+            let cases: Vec<(String, String)> =
+                volumes.iter().map(|volume| (volume.sample(), volume.given.clone())).collect();
+            let file = place::case_groups(table, &cases, staged.path())?;
+            let name = file.name.clone();
+            files.push(file);
+            Some(name)
+        }
+        None => None,
+    };
+    let has_splits = volumes.iter().all(|volume| volume.split.is_some());
+    let count = |split| volumes.iter().filter(|volume| volume.split == Some(split)).count();
+    let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
+    let found = Found {
+        layout: if request.format == VolumeFormat::Dicom { Layout::DicomSeries } else { Layout::NiftiVolumes },
+        task: Task::Enhancement,
+        classes: Vec::new(),
+        image,
+        mask: None,
+        counts: has_splits.then_some(counts),
+        files,
+        has_splits,
+    };
+    let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
+    let text = manifest_of(name, &terms, found, groups)?.to_toml();
+    let manifest = Manifest::parse(&text, "the manifest of the import")?;
+    let set = VolumeDataset::open_folder(staged.path(), &manifest)?;
+    // Of several that cannot be read, the first by name is told; one a thread is in memory at a time.
+    let read: Vec<Result<(), DecodeError>> =
+        (0..set.records().len()).into_par_iter().map(|n| set.read(n).map(drop)).collect();
+    read.into_iter().collect::<Result<(), _>>()?;
+    crate::store::write_atomic(&staged.path().join("dataset.toml"), text.as_bytes())?;
+    staged.commit()?;
+    Ok(manifest)
+}
+
+/// All volumes, sorted by split and name.
+fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
+    let path = &request.path;
+    let is_file = path.is_file();
+    let files = if is_file {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        vec![FoundFile { path: path.clone(), name, bytes: 0 }]
+    } else {
+        files_below(path)?
+    };
+    for file in &files {
+        check_format(file, request.format)?;
+    }
+    let top = |name: &str| name.split_once('/').and_then(|(top, _)| split_of(top));
+    let splits: BTreeSet<Split> = files.iter().filter_map(|file| top(&file.name)).collect();
+    let by_split = !files.is_empty() && files.iter().all(|file| top(&file.name).is_some());
+    if by_split && splits.len() != 3 {
+        let found = splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(" and ");
+        return Err(ImportError::Splits { found });
+    }
+    let mut found: BTreeMap<(Option<Split>, String), Vec<FoundFile>> = BTreeMap::new();
+    for file in files {
+        let (split, rest) = match file.name.split_once('/') {
+            Some((top, rest)) if by_split => (split_of(top), rest),
+            _ => (None, file.name.as_str()),
+        };
+        let rest = rest.strip_prefix("images/").unwrap_or(rest);
+        let case = match request.format {
+            VolumeFormat::Dicom if !is_file => rest.rsplit_once('/').map_or("", |(folder, _)| folder),
+            _ => case_of(rest),
+        };
+        let key = (split, case.to_owned());
+        let files = found.entry(key).or_default();
+        if request.format != VolumeFormat::Dicom && !files.is_empty() {
+            let problem = "another file becomes the same case".into();
+            return Err(DecodeError::Name { file: file.name, problem }.into());
+        }
+        files.push(file);
+    }
+    if found.is_empty() {
+        return Err(ImportError::NoVolumes { folder: crate::error::relative_name(path, path) });
+    }
+    let volumes = found.into_iter().enumerate().map(|(n, ((split, given), files))| {
+        let case = match request.format {
+            VolumeFormat::Dicom => format!("series-{:05}", n + 1),
+            _ => given.clone(),
+        };
+        Volume { split, given, case, files }
+    });
+    Ok(volumes.collect())
+}
+
+fn check_format(file: &FoundFile, format: VolumeFormat) -> Result<(), ImportError> {
+    let expected = match format {
+        VolumeFormat::Raw { .. } => return Ok(()),
+        VolumeFormat::Nifti => "NIfTI in one file, .nii or .nii.gz",
+        VolumeFormat::Dicom => "DICOM, one series a folder",
+    };
+    let name = file.name.to_ascii_lowercase();
+    let found = sniff(&file.path)?;
+    let fits = match format {
+        VolumeFormat::Nifti => found == FileFormat::Nifti && (name.ends_with(".nii") || name.ends_with(".nii.gz")),
+        _ => found == FileFormat::Dicom,
+    };
+    if fits { Ok(()) } else { Err(ImportError::Kind { file: file.name.clone(), found: found.name(), expected }) }
+}
+
+/// Channels and meaning, as the first volume has them; every other one is compared when it is read.
+fn facts(request: &VolumeImportRequest, first: &Volume) -> Result<ImageFacts, ImportError> {
+    let (channels, known) = match request.format {
+        VolumeFormat::Raw { .. } => (1, None),
+        VolumeFormat::Nifti => (Nifti::open(&first.files[0].path)?.header().n_volumes(), None),
+        VolumeFormat::Dicom => {
+            let paths: Vec<PathBuf> = first.files.iter().map(|file| file.path.clone()).collect();
+            let image = read_dicom_volume(&paths, Tilt::KeepSheared)?.image;
+            (image.channels(), Some(image.intensity()))
+        }
+    };
+    let intensity = request.intensity.or(known).ok_or(ImportError::Meaning)?;
+    Ok(ImageFacts { channels, size: ImageSize::Varies, intensity })
+}
+
+fn place_volume(
+    volume: &Volume,
+    request: &VolumeImportRequest,
+    staging: &Path,
+    files: &mut Vec<SourceFile>,
+) -> Result<(), ImportError> {
+    let split = place::split_folder(volume.split);
+    let case = &volume.case;
+    for (n, file) in volume.files.iter().enumerate() {
+        files.push(match request.format {
+            VolumeFormat::Raw { shape, element, spacing_mm } => {
+                let name = format!("{split}{IMAGES}/{case}.nii.gz");
+                let grid = Geometry::<3>::with_spacing(shape, spacing_mm)?;
+                write_nifti(&staging.join(&name), &read_raw(&file.path, shape, element)?, &grid)?;
+                place::listed(staging, &name)?
+            }
+            VolumeFormat::Nifti => {
+                let ending = &file.name[case_of(&file.name).len()..];
+                let name = format!("{split}{IMAGES}/{case}{ending}");
+                place::file(&file.path, &request.path, staging, &name, request.copy)?
+            }
+            VolumeFormat::Dicom => {
+                let name = format!("{split}{SERIES}/{case}/{:05}.dcm", n + 1);
+                place::file(&file.path, &request.path, staging, &name, request.copy)?
+            }
+        });
+    }
+    Ok(())
+}
