@@ -103,6 +103,14 @@ pub enum HardLossError {
         "hard loss `boundary` stands alone, expected another part beside it\nhint: give `dice` or `cross_entropy` a weight"
     )]
     BoundaryAlone,
+    /// A head that does not name the classes.
+    #[error("head is {head}, expected one-channel for 2 classes or softmax over {classes}")]
+    Head {
+        /// The head.
+        head: &'static str,
+        /// Classes, background included.
+        classes: usize,
+    },
     /// Class weights without what they weigh.
     #[error("hard loss has class weights but no `cross_entropy`\nhint: leave `class_weights` out")]
     WeightsOfNothing,
