@@ -2,9 +2,9 @@
 
 use kd_image::{IGNORED, LabelMap};
 use kd_metrics::{
-    BothEmpty, EmptyMasks, Grid, MaskPair, OneEmpty, Score, SurfaceDistances, Undefined, ZeroDivision,
-    average_symmetric_surface_distance_mm, dice, hausdorff_percentile_mm, intersection_over_union, mask_precision,
-    mask_sensitivity, surface_dice,
+    BothEmpty, Connectivity, EmptyMasks, Grid, LesionOverlap, MaskPair, OneEmpty, Score, SurfaceDistances, Undefined,
+    ZeroDivision, average_symmetric_surface_distance_mm, dice, hausdorff_percentile_mm, intersection_over_union,
+    lesion_counts, lesion_f1, mask_precision, mask_sensitivity, relative_volume_error, surface_dice,
 };
 
 /// A reported number of a class in a case.
@@ -24,12 +24,31 @@ pub enum Metric {
     Sensitivity,
     /// Share of the answer that is structure.
     Precision,
+    /// Difference of sizes, relative to the truth.
+    VolumeError,
+    /// Structures found, each counted once.
+    LesionF1,
 }
 
 impl Metric {
     /// Every metric, in the order of a report.
-    pub const ALL: [Self; 7] =
-        [Self::Dice, Self::Iou, Self::Nsd, Self::Hd95, Self::Assd, Self::Sensitivity, Self::Precision];
+    pub const ALL: [Self; 9] = [
+        Self::Dice,
+        Self::Iou,
+        Self::Nsd,
+        Self::Hd95,
+        Self::Assd,
+        Self::Sensitivity,
+        Self::Precision,
+        Self::VolumeError,
+        Self::LesionF1,
+    ];
+
+    /// The metric of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
 
     /// Its name in recipes and files.
     #[must_use]
@@ -42,6 +61,8 @@ impl Metric {
             Self::Assd => "assd",
             Self::Sensitivity => "sensitivity",
             Self::Precision => "precision",
+            Self::VolumeError => "volume_error",
+            Self::LesionF1 => "lesion_f1",
         }
     }
 
@@ -56,6 +77,8 @@ impl Metric {
             Self::Assd => "ASSD",
             Self::Sensitivity => "Sensitivity",
             Self::Precision => "Precision",
+            Self::VolumeError => "Volume error",
+            Self::LesionF1 => "Lesion F1",
         }
     }
 
@@ -72,6 +95,12 @@ impl Metric {
             Self::Assd => "mean distance from one surface to the other, over both directions",
             Self::Sensitivity => "share of the true structure that the answer covers",
             Self::Precision => "share of the answer that is true structure",
+            Self::VolumeError => {
+                "difference of the sizes of answer and truth, as a share of the truth, without its sign"
+            }
+            Self::LesionF1 => {
+                "harmonic mean of the shares of true components that are met and of answered ones that meet"
+            }
         }
     }
 
@@ -84,7 +113,7 @@ impl Metric {
     /// Whether more is better.
     #[must_use]
     pub const fn higher_is_better(self) -> bool {
-        !matches!(self, Self::Hd95 | Self::Assd)
+        !matches!(self, Self::Hd95 | Self::Assd | Self::VolumeError)
     }
 
     /// Everything that changes the number.
@@ -96,6 +125,11 @@ impl Metric {
             Self::Hd95 | Self::Assd => "only one mask empty: the diagonal of the volume".to_owned(),
             Self::Sensitivity => "no true structure: no value".to_owned(),
             Self::Precision => "no answer: no value".to_owned(),
+            Self::VolumeError => "no true structure: no value".to_owned(),
+            Self::LesionF1 => {
+                "components joined by faces, edges or corners, met by one shared point; only one mask empty: 0"
+                    .to_owned()
+            }
         };
         format!(
             "per case and foreground class on the grid of the source, in mm; both masks empty: no value; {of_class}; mean over the classes of a case that have a value"
@@ -172,6 +206,9 @@ pub fn judge_case(
                 Metric::Assd => average_symmetric_surface_distance_mm(&surfaces, empty),
                 Metric::Sensitivity => mask_sensitivity(&pair, ZeroDivision::Undefined),
                 Metric::Precision => mask_precision(&pair, ZeroDivision::Undefined),
+                Metric::VolumeError => relative_volume_error(&pair).map(f64::abs),
+                Metric::LesionF1 => lesion_counts(&pair, Connectivity::Corners, LesionOverlap::Touch)
+                    .and_then(|counts| lesion_f1(&counts, empty.both)),
             })
             .collect())
     };
@@ -245,8 +282,23 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique() {
-        let names: std::collections::BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        assert_eq!(names.len(), Metric::ALL.len());
+    fn sizes_and_lesions_count_by_themselves() {
+        // Two true specks of 2 and 1 points; the answer meets the first with 1 point and invents one of 1.
+        let place = |set: &[usize]| map((0..24).map(|n| u16::from(set.contains(&n))).collect());
+        let scores = judge_case(&place(&[0, 1, 23]), &place(&[0, 20]), [2.0, 1.0, 1.0], 1.0).unwrap();
+        assert_eq!(score(&scores, 1, Metric::VolumeError), &Ok(1.0 / 3.0));
+        // One met of two, one false: 1 / (1 + ½ · 2).
+        assert_eq!(score(&scores, 1, Metric::LesionF1), &Ok(0.5));
+        let invented = judge_case(&place(&[]), &place(&[5]), [2.0, 1.0, 1.0], 1.0).unwrap();
+        assert!(score(&invented, 1, Metric::VolumeError).is_err());
+        assert_eq!(score(&invented, 1, Metric::LesionF1), &Ok(0.0));
+    }
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::named(metric.name()), Some(metric));
+        }
+        assert_eq!(Metric::named("auroc"), None);
     }
 }

@@ -4,9 +4,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use kd_core::train::Measure;
 use kd_core::{Batch, Head, Task, TaskError};
 use kd_image::{IGNORED, LabelMap, Sample, SampleId};
+use kd_metrics::Grid;
+use rayon::prelude::*;
 
 use crate::Augmentation;
-use crate::loss::{HardLoss, HardLossError, Truth};
+use crate::loss::{HardLoss, HardLossError, Truth, signed_distances};
 
 /// A segmentation task on images of `D` axes.
 #[derive(Debug, Clone)]
@@ -120,10 +122,46 @@ impl<const D: usize> SegmentTask<D> {
             let known: Vec<f32> = maps.iter().map(|&label| f32::from(u8::from(label != IGNORED))).collect();
             Tensor::from_data(TensorData::new(known, dims(1)), device)
         });
-        let truth = Truth { classes: Tensor::from_data(TensorData::new(classes, dims(1)), device), mask };
+        let distances = if self.hard.needs_distances() {
+            let values = self.distances(&maps, size, &samples)?;
+            Some(Tensor::from_data(TensorData::new(values, dims(self.n_classes - 1)), device))
+        } else {
+            None
+        };
+        let truth = Truth { classes: Tensor::from_data(TensorData::new(classes, dims(1)), device), mask, distances };
         let input = Tensor::from_data(TensorData::new(values, dims(channels)), device);
         let ids: Vec<SampleId> = samples.into_iter().map(|sample| sample.id).collect();
         Ok(Batch { input, target: Labels { truth, maps }, ids })
+    }
+
+    /// Signed distances of each foreground class, sample after sample. Ignored points belong to no class.
+    fn distances(
+        &self,
+        maps: &[u16],
+        size: [usize; D],
+        samples: &[Sample<D, LabelMap<D>>],
+    ) -> Result<Vec<f32>, TaskError> {
+        let of_sample = |(map, sample): (&[u16], &Sample<D, LabelMap<D>>)| {
+            let spacing = sample.target.geometry().spacing_mm().unwrap_or([1.0; D]);
+            let grid = match (size.as_slice(), spacing.as_slice()) {
+                ([depth, height, width], [z, y, x]) => Grid::volume([*depth, *height, *width], [*z, *y, *x]),
+                ([height, width], [y, x]) => Grid::plane([*height, *width], [*y, *x]),
+                _ => unreachable!("images have two or three axes"),
+            };
+            let of_class = |class: usize| {
+                let mask: Vec<bool> = map.iter().map(|&label| usize::from(label) == class).collect();
+                grid.clone().and_then(|grid| signed_distances(&grid, &mask))
+            };
+            let classes: Result<Vec<Vec<f32>>, _> = (1..self.n_classes).map(of_class).collect();
+            classes.map(|classes| classes.concat()).map_err(|reason| TaskError::Sample {
+                sample: sample.id.to_string(),
+                reason: format!("has no distances: {reason}"),
+            })
+        };
+        let points = size.iter().product();
+        let values: Result<Vec<Vec<f32>>, TaskError> =
+            maps.par_chunks_exact(points).zip(samples).map(of_sample).collect();
+        Ok(values?.concat())
     }
 
     fn count<const R: usize>(&self, tally: &mut Tally, raw: Tensor<R>, target: &Labels<R>) -> Result<(), TaskError> {
@@ -263,7 +301,7 @@ mod tests {
     }
 
     fn both() -> HardLoss {
-        HardLoss { cross_entropy: 1.0, dice: 1.0, class_weights: None }
+        HardLoss { cross_entropy: 1.0, dice: 1.0, ..HardLoss::default() }
     }
 
     /// Logits that are sure of `labels`.
@@ -330,6 +368,18 @@ mod tests {
         };
         let (a, b) = (lose(Head::OneChannel, one), lose(Head::TwoClassSoftmax, two));
         assert!((a - b).abs() < 1e-6, "{a} and {b}");
+    }
+
+    #[test]
+    fn probability_far_from_its_class_loses_more_than_near_it() {
+        let near = HardLoss { boundary: 1.0, dice: 1.0, ..HardLoss::default() };
+        let task = task(Head::Softmax { classes: 3 }, 3, near);
+        let batch = task.batch(vec![sample("a", &[1, 0, 0, 0, 0, 1, 0, 0, 0, 0])], None, &Device::flex()).unwrap();
+        let lose = |answer: &[u16]| number(task.loss(sure(answer, 3), &batch.target, 0.0));
+        let beside = lose(&[1, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+        let far = lose(&[1, 0, 0, 0, 1, 1, 0, 0, 0, 0]);
+        // Of both Dice is the same; the false point lies 1 and 4 steps away, of 10 points and 2 classes.
+        assert!((far - beside - 3.0 / 20.0).abs() < 1e-4, "{beside} and {far}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use super::sums::{Sums, mean_shortfall};
+
 /// Computes 1 − the mean over foreground classes of `2 Σ p t / (Σ p + Σ t)`, each sum over the batch and all valid points.
 ///
 /// # Shapes
@@ -33,37 +35,9 @@ use burn::tensor::Tensor;
 /// assert!((loss - 1.0 / 3.0).abs() < 1e-6);
 /// ```
 pub fn soft_dice<const R: usize>(probabilities: Tensor<R>, truth: Tensor<R>, mask: Option<Tensor<R>>) -> Tensor<1> {
-    let dims = probabilities.dims();
-    assert_eq!(dims, truth.dims(), "soft Dice: probabilities {dims:?} and truth {:?} differ", truth.dims());
-    let (batch, classes) = (dims[0], dims[1]);
-    let points: usize = dims[2..].iter().product();
-    let truth = truth.inner();
-    let (probabilities, truth) = match mask {
-        None => (probabilities, truth),
-        Some(mask) => {
-            let mask = mask.inner().expand(dims);
-            (probabilities * Tensor::from_inner(mask.clone()), truth * mask)
-        }
-    };
-    let first = usize::from(classes > 1);
-    let of_classes = |tensor: Tensor<R>| {
-        // Per sample first: a sum over everything would be cut into pieces by threads.
-        let sums = tensor.reshape([batch, classes, points]).sum_dim(2).sum_dim(0).reshape([classes]);
-        sums.slice(first..classes)
-    };
-    let found = of_classes(truth.clone());
-    let both = of_classes(probabilities.clone() * Tensor::from_inner(truth));
-    let all = of_classes(probabilities) + Tensor::from_inner(found.clone());
-    // Only classes that the batch shows count.
-    let shown = found.clone().greater_elem(0.0).float();
-    let count = shown.clone().sum().into_scalar::<f32>();
-    if count == 0.0 {
-        return both.sum().mul_scalar(0.0);
-    }
-    let absent = found.equal_elem(0.0);
-    let share = both.mul_scalar(2.0) / all.mask_fill(Tensor::from_inner(absent), 1.0);
-    let mean = (share * Tensor::from_inner(shown)).sum().mul_scalar(1.0 / f64::from(count));
-    mean.neg().add_scalar(1.0)
+    let sums = Sums::new("soft Dice", probabilities, truth, mask).foreground();
+    let shown = sums.shown();
+    mean_shortfall(sums.both.mul_scalar(2.0), sums.named + sums.found, shown)
 }
 
 #[cfg(test)]

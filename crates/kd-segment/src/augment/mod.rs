@@ -1,7 +1,11 @@
 //! Views of a training image and its labels: a patch, small movements, changes of exposure; each a function of the sample
 //! and the view.
 //!
+//! Where points come from stands in `movement`, what becomes of their values in `intensity`.
 //! Nothing is on by default, and no flip happens silently: a flip changes laterality, and a liver on the left is a finding.
+
+mod intensity;
+mod movement;
 
 use kd_core::{Purpose, stream};
 use kd_image::{Image, LabelMap, SampleId};
@@ -9,14 +13,23 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use intensity::Exposure;
+use movement::Movement;
+
 /// What a view takes of an image, and how far it may differ. Every range is symmetric around no change.
 ///
 /// # Policy
 /// - `patch`: in `foreground_share` of the views the patch lies around a point drawn from the foreground, else anywhere;
 ///   it is moved into the image where it would leave it.
-/// - Rotation and scaling act in the plane of the last two axes around the patch's centre, in one resampling: image
-///   linear, labels nearest, edge values repeated outside.
+/// - Rotation, scaling and elastic deformation act in the plane of the last two axes around the patch's centre, alike in
+///   all planes, in one resampling: image linear, labels nearest, edge values repeated outside. An elastic field moves a
+///   net of 5 × 5 points over the patch by even draws, with a smooth step between them.
+/// - Low resolution takes every f-th point of the last two axes, f drawn from 1 to `1 + low_resolution`, and
+///   interpolates linearly between them; labels stay.
+/// - Gamma raises values, as shares of the view's range in their channel, to a power of `(1 + gamma)^u`, u drawn from −1
+///   to 1.
 /// - Contrast, brightness and noise act on prepared intensities: `value · (1 + c) + b + n`.
+/// - In this order: movement, low resolution, gamma, contrast, brightness, noise.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -32,6 +45,15 @@ pub struct Augmentation {
     /// Largest relative change of size.
     #[serde(default)]
     pub scale: f64,
+    /// Largest elastic displacement along each axis, as a share of the patch's length.
+    #[serde(default)]
+    pub elastic: f64,
+    /// Largest loss of resolution: 1 takes up to every second point.
+    #[serde(default)]
+    pub low_resolution: f64,
+    /// Largest change of the exponent of the grey values.
+    #[serde(default)]
+    pub gamma: f64,
     /// Largest relative change of contrast.
     #[serde(default)]
     pub contrast: f64,
@@ -82,6 +104,10 @@ impl Augmentation {
             ("foreground_share", self.foreground_share, 1.0),
             ("rotate_deg", self.rotate_deg, 180.0),
             ("scale", self.scale, 0.9),
+            // Neighbours of the net are a quarter apart and the smooth step has slope 1.5: no row or column folds.
+            ("elastic", self.elastic, 0.08),
+            ("low_resolution", self.low_resolution, 7.0),
+            ("gamma", self.gamma, 4.0),
             ("contrast", self.contrast, 0.99),
             ("brightness", self.brightness, 10.0),
             ("noise", self.noise, 10.0),
@@ -120,12 +146,9 @@ impl Augmentation {
         // Every draw is made whatever the ranges are, so that one range does not change the others' draws.
         let corner = self.corner(labels, size, &mut rng);
         let movement = Movement::draw(self, &mut rng);
-        let contrast = (1.0 + draw(&mut rng, self.contrast)) as f32;
-        let brightness = draw(&mut rng, self.brightness) as f32;
+        let exposure = Exposure::draw(self, &mut rng);
         let (mut values, labels) = movement.take(image, labels, corner, size);
-        for value in &mut values {
-            *value = *value * contrast + brightness;
-        }
+        exposure.apply(&mut values, &size);
         if self.noise > 0.0 {
             let noise = self.noise as f32;
             values.iter_mut().for_each(|value| *value += noise * normal(&mut rng));
@@ -169,109 +192,6 @@ fn draw(rng: &mut ChaCha8Rng, range: f64) -> f64 {
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let (radius, angle) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
     ((-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32
-}
-
-/// A map from points of the patch to points of the image, in the plane of the last two axes.
-struct Movement {
-    cos: f64,
-    sin: f64,
-    zoom: f64,
-    mirror: [f64; 2],
-    is_none: bool,
-}
-
-impl Movement {
-    fn draw(ranges: &Augmentation, rng: &mut ChaCha8Rng) -> Self {
-        let angle = draw(rng, ranges.rotate_deg).to_radians();
-        let zoom = 1.0 + draw(rng, ranges.scale);
-        let flips = [rng.random::<bool>() && ranges.flip_vertical, rng.random::<bool>() && ranges.flip_horizontal];
-        let is_none = ranges.rotate_deg == 0.0 && ranges.scale == 0.0 && flips == [false, false];
-        Self {
-            cos: angle.cos(),
-            sin: angle.sin(),
-            zoom,
-            mirror: flips.map(|flip| if flip { -1.0 } else { 1.0 }),
-            is_none,
-        }
-    }
-
-    fn take<const D: usize>(
-        &self,
-        image: &Image<D>,
-        labels: &LabelMap<D>,
-        corner: [usize; D],
-        size: [usize; D],
-    ) -> (Vec<f32>, Vec<u16>) {
-        let shape = image.geometry().shape();
-        let [height, width] = [shape[D - 2], shape[D - 1]];
-        let points: usize = size.iter().product();
-        let planes: usize = size[..D - 2].iter().product();
-        // Where each patch plane begins in the image.
-        let starts: Vec<usize> = (0..planes)
-            .map(|n| {
-                let (mut rest, mut start, mut step) = (n, 0, height * width);
-                for axis in (0..D - 2).rev() {
-                    start += (corner[axis] + rest % size[axis]) * step;
-                    rest /= size[axis];
-                    step *= shape[axis];
-                }
-                start
-            })
-            .collect();
-        let mut map = Vec::with_capacity(points);
-        let mut values = Vec::with_capacity(points * image.channels());
-        let place = |row: usize, column: usize| self.source(row, column, &corner[D - 2..], &size[D - 2..]);
-        for channel in 0..image.channels() {
-            let plane = image.channel(channel);
-            for &start in &starts {
-                let slice = &plane[start..start + height * width];
-                for row in 0..size[D - 2] {
-                    if self.is_none {
-                        let at = (corner[D - 2] + row) * width + corner[D - 1];
-                        values.extend_from_slice(&slice[at..at + size[D - 1]]);
-                        continue;
-                    }
-                    values.extend((0..size[D - 1]).map(|column| linear(slice, [height, width], place(row, column))));
-                }
-            }
-        }
-        for &start in &starts {
-            let slice = &labels.labels()[start..start + height * width];
-            for row in 0..size[D - 2] {
-                for column in 0..size[D - 1] {
-                    let [y, x] = if self.is_none {
-                        [corner[D - 2] + row, corner[D - 1] + column]
-                    } else {
-                        let [y, x] = place(row, column);
-                        [nearest(y, height), nearest(x, width)]
-                    };
-                    map.push(slice[y * width + x]);
-                }
-            }
-        }
-        (values, map)
-    }
-
-    /// Where a point of the patch lies in the image's plane.
-    fn source(&self, row: usize, column: usize, corner: &[usize], size: &[usize]) -> [f64; 2] {
-        let centre = [(size[0] as f64 - 1.0) / 2.0, (size[1] as f64 - 1.0) / 2.0];
-        let (y, x) = (self.mirror[0] * (row as f64 - centre[0]), self.mirror[1] * (column as f64 - centre[1]));
-        let turned = [self.cos * y - self.sin * x, self.sin * y + self.cos * x];
-        std::array::from_fn(|axis| corner[axis] as f64 + centre[axis] + turned[axis] / self.zoom)
-    }
-}
-
-fn nearest(at: f64, points: usize) -> usize {
-    at.round().clamp(0.0, points as f64 - 1.0) as usize
-}
-
-fn linear(plane: &[f32], [height, width]: [usize; 2], [y, x]: [f64; 2]) -> f32 {
-    let (y, x) = (y.clamp(0.0, height as f64 - 1.0), x.clamp(0.0, width as f64 - 1.0));
-    let (y0, x0) = (y as usize, x as usize);
-    let (y1, x1) = ((y0 + 1).min(height - 1), (x0 + 1).min(width - 1));
-    let (dy, dx) = ((y - y0 as f64) as f32, (x - x0 as f64) as f32);
-    let row = |y: usize| plane[y * width + x0] * (1.0 - dx) + plane[y * width + x1] * dx;
-    row(y0) * (1.0 - dy) + row(y1) * dy
 }
 
 #[cfg(test)]
@@ -322,6 +242,9 @@ mod tests {
             patch: Some(vec![3, 5, 6]),
             rotate_deg: 20.0,
             scale: 0.2,
+            elastic: 0.05,
+            low_resolution: 1.0,
+            gamma: 0.5,
             contrast: 0.1,
             brightness: 0.1,
             noise: 0.1,
@@ -340,6 +263,24 @@ mod tests {
         for (n, (value, label)) in flipped.0.iter().zip(&flipped.1).enumerate() {
             let mirrored = n / 8 * 8 + 7 - n % 8;
             assert_eq!((*value, *label), (image.values()[mirrored], labels.labels()[mirrored]));
+        }
+    }
+
+    #[test]
+    fn labels_go_where_their_points_go() {
+        // The foreground is where the image is bright, so after any movement bright points have its label.
+        let grid = Geometry::<2>::without_spacing([32, 32]).unwrap();
+        let bright = |n: usize| (8..20).contains(&(n / 32)) && (10..26).contains(&(n % 32));
+        let values = (0..1024).map(|n| f32::from(u8::from(bright(n)))).collect();
+        let image = Image::new(1, grid.clone(), Intensity::ZScore, values).unwrap();
+        let labels = LabelMap::new(grid, (0..1024).map(|n| u16::from(bright(n))).collect(), 2).unwrap();
+        let moves = Augmentation { rotate_deg: 30.0, scale: 0.2, elastic: 0.08, ..Augmentation::default() };
+        for n in 0..10 {
+            let (values, map) = moves.view((&image, &labels), 1, &SampleId::new("a").unwrap(), n);
+            // Half bright is the border of the nearest label, but for its corners.
+            let differ = values.iter().zip(&map).filter(|(value, label)| (**value > 0.5) != (**label == 1)).count();
+            assert!(differ <= 8, "{differ} in view {n}");
+            assert_ne!(map, labels.labels());
         }
     }
 
