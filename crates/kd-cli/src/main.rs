@@ -4,6 +4,7 @@
 
 mod args;
 mod command;
+mod dense;
 mod device;
 mod host;
 mod output;

@@ -147,9 +147,9 @@ pub(crate) fn task_of(path: &Path) -> Result<TaskKind> {
 }
 
 fn entry<'a>(entries: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8]> {
-    let found = entries.get(name).with_context(|| {
-        format!("package has no entry `{name}`, expected it\nhint: the file is no student package")
-    })?;
+    let found = entries
+        .get(name)
+        .with_context(|| format!("package has no entry `{name}`, expected it\nhint: the file is no student package"))?;
     Ok(found)
 }
 

@@ -4,12 +4,12 @@
 //! learning, scoring and reporting are the same for both, and use what classification uses.
 
 mod cases;
-mod dry_run;
+pub(crate) mod dry_run;
 mod experiment;
 mod pictures;
 mod record;
 mod report;
-mod segment;
+pub(crate) mod segment;
 mod stages;
 
 use std::fmt::Display;
@@ -112,7 +112,13 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     fn class_counts(&self, prepared: &DensePrepared<Self::Cases>, split: Split) -> Result<Vec<u64>>;
 
     /// Answers a scored test case; the array is kept, and all numbers follow from it.
-    fn answer(&self, network: &Self::Network, prepared: &DensePrepared<Self::Cases>, case: usize) -> Result<NpyValue>;
+    fn answer(
+        &self,
+        network: &Self::Network,
+        prepared: &DensePrepared<Self::Cases>,
+        case: usize,
+        device: &Device,
+    ) -> Result<NpyValue>;
 
     /// What an answer is worth.
     fn judge(&self, prepared: &DensePrepared<Self::Cases>, case: usize, answer: &StoredArray) -> Result<CaseValues>;
@@ -135,5 +141,10 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     fn kind(&self) -> ReportTask;
 
     /// Writes a finished student as a package into a folder.
-    fn pack(&self, student: &Finished<'_, Self::Spec, Self::Design>, facts: &PackFacts<'_>, folder: &Path) -> Result<()>;
+    fn pack(
+        &self,
+        student: &Finished<'_, Self::Spec, Self::Design>,
+        facts: &PackFacts<'_>,
+        folder: &Path,
+    ) -> Result<()>;
 }

@@ -79,8 +79,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
                 better: if facts.higher_is_better { Better::Higher } else { Better::Lower },
                 is_primary: metric == scoring.primary,
             };
-            let of_arm =
-                |arm: usize, seed: usize, draw: &[usize]| of_student.arms[arm].1[seed].test.mean(metric, draw);
+            let of_arm = |arm: usize, seed: usize, draw: &[usize]| of_student.arms[arm].1[seed].test.mean(metric, draw);
             comparison.add(compared, &of_arm, &|draw| evidence.teacher.test.mean(metric, draw), &mut found);
         }
     }
@@ -141,8 +140,7 @@ impl Maker<'_> {
                 })
                 .collect(),
         });
-        let whole =
-            |metric: usize| self.over(metric, scored.len(), &|seed, draw| scored[seed].test.mean(metric, draw));
+        let whole = |metric: usize| self.over(metric, scored.len(), &|seed, draw| scored[seed].test.mean(metric, draw));
         let part = |(part, name): (usize, &String)| ClassRow {
             class: name.clone(),
             n: scored.first().map_or(0, |one| one.test.counted(part, 0)) as u64,

@@ -89,8 +89,7 @@ pub(super) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
     })?;
     let evidence = context.timed("score", || {
         let name = format!("teacher {}", experiment.teacher.name);
-        let scored =
-            stages::score(context, &prepared, &grouping, (&experiment.teacher.spec, &teacher.run, &name))?;
+        let scored = stages::score(context, &prepared, &grouping, (&experiment.teacher.spec, &teacher.run, &name))?;
         let mut students = Vec::new();
         for (student, arms) in experiment.students.iter().zip(runs) {
             let measured = measure(context, &student.spec, &arms[0][0].chosen)?;

@@ -217,7 +217,7 @@ pub(super) fn score<T: DenseTask<D, I>, const D: usize, const I: usize>(
                 if context.stop.load(std::sync::atomic::Ordering::Relaxed) {
                     bail!(Stopped);
                 }
-                arrays.push((array_name(epoch, case), task.answer(&network, prepared, case)?));
+                arrays.push((array_name(epoch, case), task.answer(&network, prepared, case, &context.device.device)?));
                 progress.set(arrays.len() as u64, "");
             }
         }

@@ -17,7 +17,7 @@ pub(crate) struct Arm {
 
 impl Arm {
     /// Reads an arm; `sizes` translate published weights.
-    pub(super) fn new(table: &ArmTable, sizes: Sizes) -> Result<Self> {
+    pub(crate) fn new(table: &ArmTable, sizes: Sizes) -> Result<Self> {
         let terms = table
             .term
             .iter()

@@ -7,7 +7,7 @@ mod arm;
 mod catalog;
 mod experiment;
 mod overrides;
-mod plan;
+pub(crate) mod plan;
 mod segment;
 mod terms;
 
@@ -23,7 +23,6 @@ pub(crate) use experiment::{Experiment, Student};
 pub(crate) use segment::SegmentRecipe;
 
 use crate::package::HeadKind;
-
 
 /// A recipe's text, as it stands after overrides, and what it says.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use kd_data::leak::LeakPolicy;
 use super::{DecayTable, OptimizerTable, PackageTable, Recipe, TrainTable};
 
 /// Plan of the teacher and, without a seed, of every student. `select` checks the name of a measure.
-pub(super) fn plans<D, N, S>(
+pub(crate) fn plans<D, N, S>(
     recipe: &Recipe<D, N, S>,
     views: Views,
     select: impl Fn(&str, &str) -> Result<()>,
@@ -60,7 +60,7 @@ fn plan(table: &TrainTable, views: Views, seed: u64, key: &str) -> Result<Plan> 
 }
 
 /// Takes `views` out of the table of augmentation.
-pub(super) fn views(table: &mut toml::Table) -> Result<Views> {
+pub(crate) fn views(table: &mut toml::Table) -> Result<Views> {
     match table.remove("views") {
         Some(toml::Value::Integer(count)) if (1..=1000).contains(&count) => {
             Ok(Views::Numbered { count: u32::try_from(count)? })
@@ -72,13 +72,13 @@ pub(super) fn views(table: &mut toml::Table) -> Result<Views> {
 }
 
 /// The leak policy by its name.
-pub(super) fn leak_policy(name: &str) -> Result<LeakPolicy> {
+pub(crate) fn leak_policy(name: &str) -> Result<LeakPolicy> {
     LeakPolicy::of_name(name)
         .with_context(|| format!("`data.leak_policy` is \"{name}\", expected \"stop\" or \"drop-from-train\""))
 }
 
 /// Names of students and arms: each once, and those of the package among them.
-pub(super) fn check_names<D, N, S>(recipe: &Recipe<D, N, S>, package: &PackageTable) -> Result<()> {
+pub(crate) fn check_names<D, N, S>(recipe: &Recipe<D, N, S>, package: &PackageTable) -> Result<()> {
     unique("student.size", recipe.student.size.iter().map(|size| size.name.as_str()))?;
     unique("arm", recipe.arm.iter().map(|arm| arm.name.as_str()))?;
     if !recipe.student.size.iter().any(|size| size.name == package.student) {
