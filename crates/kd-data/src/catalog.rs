@@ -16,7 +16,7 @@ macro_rules! manifests {
 }
 
 /// Name and text of every manifest, in the order of a listing.
-static TEXTS: [(&str, &str); 27] = manifests![
+static TEXTS: [(&str, &str); 28] = manifests![
     "chest-phantom",
     "pathmnist",
     "pathmnist-64",
@@ -44,6 +44,7 @@ static TEXTS: [(&str, &str); 27] = manifests![
     "organsmnist-64",
     "ct-phantom",
     "mr-phantom",
+    "thorax-phantom",
 ];
 
 static MANIFESTS: LazyLock<Vec<Manifest>> = LazyLock::new(|| {

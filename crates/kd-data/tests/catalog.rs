@@ -15,7 +15,7 @@ fn all_manifests_are_there_and_named_like_their_folders() {
     on_disk.sort();
     listed.sort();
     assert_eq!(listed, on_disk);
-    assert_eq!(listed.len(), 27);
+    assert_eq!(listed.len(), 28);
 }
 
 #[test]

@@ -9,8 +9,10 @@ use kd_image::Intensity;
 use serde_json::{Map, Value, json};
 
 use crate::args::InspectArgs;
+use crate::dense::segment::SegmentCard;
 use crate::output::{Output, size};
-use crate::package::Package;
+use crate::package::{Package, Provenance, task_of};
+use crate::recipe::TaskKind;
 
 /// Tensors that are listed by name in text; JSON has all.
 const LISTED: usize = 12;
@@ -204,32 +206,58 @@ fn weights(path: &Path, facts: &mut Facts) -> Result<&'static str> {
 }
 
 fn package(path: &Path, facts: &mut Facts) -> Result<&'static str> {
-    let package = match Package::read(path) {
-        Ok(package) => package,
+    let read = match task_of(path) {
+        Ok(TaskKind::Segment) => Package::read(path).map(|package| segmenter(package, facts)),
+        Ok(_) => Package::read(path).map(|package| classifier(package, facts)),
+        Err(refused) => Err(refused),
+    };
+    match read {
+        Ok(()) => Ok("student package"),
         // Any zip archive may come along; only one that calls itself a package has to be a whole one.
         Err(refused) => {
             facts.warn(format!("no student package: {refused:#}"));
-            return Ok("");
+            Ok("")
         }
-    };
+    }
+}
+
+fn classifier(package: Package, facts: &mut Facts) {
     let card = package.card;
     facts.add("student", card.name);
+    facts.add("task", "classification");
     facts.add("network", card.network.architecture.name());
     facts.add("parameters", card.parameters);
     facts.add("multiplies", card.multiply_adds);
-    facts.add("head", serde_json::to_value(card.head)?);
+    facts.add("head", json!(card.head));
     facts.add("classes", card.classes);
     facts.add("input", json!([card.preparation.channels, card.preparation.size[0], card.preparation.size[1]]));
     facts.add("temperature", card.temperature);
-    facts.add("decision", serde_json::to_value(&card.decision)?);
-    facts.add("learned on", card.provenance.dataset);
-    facts.add("license", card.provenance.dataset_license);
-    facts.add("recipe", card.provenance.recipe);
-    facts.add("arm", card.provenance.arm);
-    facts.add("seed", card.provenance.seed);
-    facts.add("teacher", card.provenance.teacher);
-    facts.add("weights", card.provenance.weights_hash);
-    facts.add("revision", card.provenance.revision);
-    facts.add("for", card.intended_use);
-    Ok("student package")
+    facts.add("decision", json!(card.decision));
+    origin(card.provenance, card.intended_use, facts);
+}
+
+fn segmenter(package: Package<SegmentCard>, facts: &mut Facts) {
+    let card = package.card;
+    facts.add("student", card.name);
+    facts.add("task", "segmentation");
+    facts.add("network", json!(card.network));
+    facts.add("parameters", card.parameters);
+    facts.add("multiplies", card.multiply_adds);
+    facts.add("head", json!(card.head));
+    facts.add("classes", card.classes);
+    facts.add("channels", card.channels);
+    facts.add("preparation", json!(card.preparation));
+    origin(card.provenance, card.intended_use, facts);
+}
+
+fn origin(provenance: Provenance, intended_use: String, facts: &mut Facts) {
+    facts.add("learned on", provenance.dataset);
+    facts.add("license", provenance.dataset_license);
+    facts.add("recipe", provenance.recipe);
+    facts.add("arm", provenance.arm);
+    facts.add("seed", provenance.seed);
+    facts.add("teacher", provenance.teacher);
+    facts.add("weights", provenance.weights_hash);
+    facts.add("revision", provenance.revision);
+    facts.add("for", intended_use);
 }

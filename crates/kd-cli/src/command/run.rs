@@ -5,52 +5,113 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use kd_data::Root;
 use kd_data::catalog;
+use kd_data::{Manifest, Root};
 use kd_image::{SampleSource, Split};
+use kd_segment::{NetworkDesign, NetworkSpec};
 
 use crate::args::{RunArgs, Stage};
+use crate::dense::segment::{self, Segment, SegmentCases, SegmentExperiment};
+use crate::dense::{self, DenseTask};
 use crate::device;
 use crate::output::{Output, UsageError, usage};
-use crate::recipe::{self, Experiment};
+use crate::recipe::{self, AnySource, Experiment};
 use crate::stage::dry_run::Forecast;
 use crate::stage::label::{label, teach};
 use crate::stage::{Context, dry_run, learn, prepare, report, training};
 
 /// Walks an experiment up to `stage`.
 pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Result<bool> {
-    let source = recipe::load(&args.recipe, &args.set)?;
-    let manifest = catalog::resolve(root, &source.recipe.data.name)?;
-    let experiment = Experiment::new(&source, &manifest).map_err(usage)?;
-    let device = device::resolve(&args.device)?;
-    let seeds = args.seeds.clone().unwrap_or_else(|| experiment.recipe.student.seeds.clone());
-    if seeds.is_empty() {
-        return Err(UsageError::new("no seed to train students with, expected at least one\nhint: --seeds 0..3").into());
+    match recipe::load(&args.recipe, &args.set)? {
+        AnySource::Classify(source) => {
+            let manifest = catalog::resolve(root, &source.recipe.data.name)?;
+            let experiment = Experiment::new(&source, &manifest).map_err(usage)?;
+            let walk = Walk { args, stage, root, out, manifest: &manifest };
+            walk.with(&experiment, &experiment.recipe.student.seeds, |context| {
+                if args.dry_run {
+                    show(&dry_run::run(context)?, &experiment.recipe.title, out);
+                    return Ok(());
+                }
+                classify(context, stage)
+            })
+        }
+        AnySource::Segment(source) => {
+            let manifest = catalog::resolve(root, &source.recipe.data.name)?;
+            let walk = Walk { args, stage, root, out, manifest: &manifest };
+            match source.recipe.data.size.len() {
+                2 => walk.segment::<2, 4>(&segment::experiment(&source, &manifest).map_err(usage)?),
+                3 => walk.segment::<3, 5>(&segment::experiment(&source, &manifest).map_err(usage)?),
+                _ => Err(UsageError::new(format!(
+                    "`data.size` is {:?}, expected [height, width] or [depth, height, width]",
+                    source.recipe.data.size
+                ))
+                .into()),
+            }
+        }
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    watch(&stop)?;
-    let command = std::env::args().collect::<Vec<_>>();
-    let context = Context {
-        root,
-        out,
-        device: &device,
-        experiment: &experiment,
-        manifest: &manifest,
-        seeds: &seeds,
-        command: &command_line(&command),
-        stop: &stop,
-        checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
-        times: std::cell::RefCell::default(),
-    };
-    if args.dry_run {
-        show(&dry_run::run(&context)?, &experiment, out);
-        return Ok(true);
+}
+
+/// What every walk is given.
+struct Walk<'a> {
+    args: &'a RunArgs,
+    stage: Stage,
+    root: &'a Root,
+    out: &'a Output,
+    manifest: &'a Manifest,
+}
+
+impl Walk<'_> {
+    /// Sets the stage for an experiment of any task.
+    fn with<E>(
+        &self,
+        experiment: &E,
+        own_seeds: &[u64],
+        work: impl FnOnce(&Context<'_, E>) -> Result<()>,
+    ) -> Result<bool> {
+        let device = device::resolve(&self.args.device)?;
+        let seeds = self.args.seeds.clone().unwrap_or_else(|| own_seeds.to_vec());
+        if seeds.is_empty() {
+            return Err(
+                UsageError::new("no seed to train students with, expected at least one\nhint: --seeds 0..3").into()
+            );
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        watch(&stop)?;
+        let command = std::env::args().collect::<Vec<_>>();
+        let context = Context {
+            root: self.root,
+            out: self.out,
+            device: &device,
+            experiment,
+            manifest: self.manifest,
+            seeds: &seeds,
+            command: &command_line(&command),
+            stop: &stop,
+            checkpoint_every: Duration::from_secs(self.args.checkpoint_seconds),
+            times: std::cell::RefCell::default(),
+        };
+        if self.args.resume && !self.args.dry_run {
+            demand_begun(&context)?;
+        }
+        work(&context)?;
+        Ok(true)
     }
-    if args.resume {
-        demand_begun(&context)?;
+
+    fn segment<const D: usize, const I: usize>(&self, experiment: &SegmentExperiment<D>) -> Result<bool>
+    where
+        Segment<D>: DenseTask<D, I, Spec = NetworkSpec<D>, Design = NetworkDesign, Cases = SegmentCases>,
+    {
+        experiment.check_arms::<D, I>().map_err(usage)?;
+        self.with(experiment, &experiment.seeds, |context| {
+            let prepare = || segment::prepare(context);
+            if self.args.dry_run {
+                let forecast = dense::dry_run::run::<Segment<D>, D, I>(context, &prepare()?)?;
+                show(&forecast, &experiment.title, self.out);
+                return Ok(());
+            }
+            dense::walk::<Segment<D>, D, I>(context, self.stage, prepare)
+        })
     }
-    walk(&context, stage)?;
-    Ok(true)
 }
 
 /// The command as it was given, without the path of the program.
@@ -71,7 +132,7 @@ fn watch(stop: &Arc<AtomicBool>) -> Result<()> {
 }
 
 /// `--resume` is a promise that there is something to go on from.
-fn demand_begun(context: &Context<'_>) -> Result<()> {
+fn demand_begun<E>(context: &Context<'_, E>) -> Result<()> {
     let runs = kd_data::text::folder_names(&context.root.runs())?;
     if runs.is_empty() {
         return Err(UsageError::new(
@@ -82,7 +143,7 @@ fn demand_begun(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-fn walk(context: &Context<'_>, stage: Stage) -> Result<()> {
+fn classify(context: &Context<'_>, stage: Stage) -> Result<()> {
     let out = context.out;
     if matches!(stage, Stage::Score | Stage::Report | Stage::Run) {
         let reported = report::run(context)?;
@@ -120,12 +181,12 @@ fn walk(context: &Context<'_>, stage: Stage) -> Result<()> {
     Ok(())
 }
 
-fn show(forecast: &Forecast, experiment: &Experiment, out: &Output) {
+fn show(forecast: &Forecast, title: &str, out: &Output) {
     if out.is_json() {
         let _ = out.json(forecast);
         return;
     }
-    let mut text = format!("{}\n\n", experiment.recipe.title);
+    let mut text = format!("{title}\n\n");
     text += &format!("{:<44} {:>9} {:>7} {:>9} {:>9}\n", "step", "state", "steps", "TFLOP", "time");
     for step in &forecast.steps {
         text += &format!(

@@ -66,9 +66,9 @@ impl<C> DensePrepared<C> {
 
 /// What a case is worth: each metric over all of it, and of each part (a class) where there are parts.
 pub(crate) struct CaseValues {
-    /// In the order of the task's metrics.
+    /// In the order of the experiment's metrics.
     pub(crate) whole: Vec<Score>,
-    /// For each part, in the order of the task's metrics.
+    /// For each part, in the order of the experiment's metrics.
     pub(crate) parts: Vec<Vec<Score>>,
 }
 
@@ -101,9 +101,6 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
 
     /// Whatever else decides what a run learns, as text: hard loss, classes, augmentation.
     fn identity(&self) -> String;
-
-    /// The metrics of a case.
-    fn metrics(&self) -> Vec<MetricFacts>;
 
     /// Names of the parts that are scored by themselves.
     fn parts(&self) -> Vec<String>;

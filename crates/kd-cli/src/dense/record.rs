@@ -127,7 +127,7 @@ impl Maker<'_> {
     }
 
     fn arm(&self, (name, role): (&str, Role), seeds: &[u64], runs: &[FinishedRun], scored: &[Scored]) -> ReportArm {
-        let all = self.grouping.all();
+        let all: Vec<usize> = (0..self.grouping.samples()).collect();
         let places = 0..self.metrics.len();
         let per_seed = seeds.iter().zip(scored).map(|(&seed, one)| SeedResult {
             seed,

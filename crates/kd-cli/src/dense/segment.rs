@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_core::loss::{self, DistillLoss, LossError, Parameters, Sizes};
-use kd_core::{Head, Network, Task};
+use kd_core::{Head, Network};
 use kd_data::format::{NpyArray, NpyValue, StoredArray};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
@@ -28,6 +28,9 @@ use crate::stage::Context;
 const SLICES_AT_ONCE: usize = 16;
 /// Spacing of pictures, whose distances are then in pixels.
 const PIXELS: [f64; 3] = [1.0; 3];
+
+/// The cases of a data set, and those of its test split.
+pub(crate) type SegmentCases = (CaseSet, Vec<usize>);
 
 /// What segmentation on images of `D` axes needs.
 pub(crate) struct Segment<const D: usize> {
@@ -122,7 +125,7 @@ fn host<const I: usize>(tensor: Tensor<I>) -> Vec<f32> {
 /// Opens and prepares the cases of a data set.
 pub(crate) fn prepare<const D: usize>(
     context: &Context<'_, SegmentExperiment<D>>,
-) -> Result<DensePrepared<(CaseSet, Vec<usize>)>> {
+) -> Result<DensePrepared<SegmentCases>> {
     let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
     if manifest.source.layout == kd_data::manifest::Layout::Generator
         && kd_data::import::generate_dataset(root, manifest)?
@@ -286,7 +289,7 @@ macro_rules! dense {
             type Network = UNet<$rank>;
             type Spec = NetworkSpec<$axes>;
             type Design = NetworkDesign;
-            type Cases = (CaseSet, Vec<usize>);
+            type Cases = SegmentCases;
 
             fn training(&self) -> &SegmentTask<$axes> {
                 &self.training
@@ -312,10 +315,6 @@ macro_rules! dense {
 
             fn identity(&self) -> String {
                 self.identity.clone()
-            }
-
-            fn metrics(&self) -> Vec<MetricFacts> {
-                metric_facts(self.tolerance_mm)
             }
 
             fn parts(&self) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use kd_core::train::{Plan, Views};
-use kd_core::{LiveTeacher, Objective, Ramp, State, Task, Teacher, Term, TermKind};
+use kd_core::{LiveTeacher, Objective, Ramp, State, Teacher, Term, TermKind};
 use kd_data::format::{NpyValue, Npz, StoredArray, write_npz};
 use kd_data::store::{Element, SoftKey, SoftStore, StagedFolder};
 use kd_image::Split;

@@ -18,7 +18,7 @@ use kd_core::loss::Value;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use arm::Arm;
-pub(crate) use catalog::load;
+pub(crate) use catalog::{AnySource, load};
 pub(crate) use experiment::{Experiment, Student};
 pub(crate) use segment::SegmentRecipe;
 

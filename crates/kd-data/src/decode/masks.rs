@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use kd_image::{Geometry, Image, LabelMap, SampleId, Split, SubjectId};
 
-use super::{DecodeError, cases, check_counts, check_files, split_of};
+use super::{DecodeError, cases, check_counts, check_files, files, split_of};
 use crate::format::{Nifti, NotFinite, read_raster};
 use crate::manifest::{ImageSize, Layout, Manifest, MaskValues};
 use crate::root::Root;
@@ -134,7 +134,7 @@ impl<const D: usize> MaskedDataset<D> {
     pub(crate) fn open_folder(folder: &Path, manifest: &Manifest) -> Result<Self, DecodeError> {
         let (axes, values) = match (manifest.source.layout, &manifest.mask) {
             (Layout::ImageMasks, Some(values)) => (2, values.clone()),
-            (Layout::NiftiMasks, Some(values)) => (3, values.clone()),
+            (Layout::NiftiMasks | Layout::Generator, Some(values)) => (3, values.clone()),
             _ => (0, MaskValues::Instances),
         };
         if axes != D {
@@ -148,20 +148,25 @@ impl<const D: usize> MaskedDataset<D> {
         check_files(folder, manifest)?;
         let groups_file = manifest.source.groups.as_deref();
         let mut found: BTreeMap<String, (Option<Split>, CaseFiles)> = BTreeMap::new();
-        for file in manifest.source.files.iter().filter(|file| Some(file.name.as_str()) != groups_file) {
-            let Some((split, channel, case)) = place_of(&file.name) else {
+        let generated = match manifest.source.layout {
+            Layout::Generator => files::check_generated(folder, manifest)?,
+            _ => Vec::new(),
+        };
+        let listed = manifest.source.files.iter().map(|file| file.name.as_str());
+        for name in listed.chain(generated.iter().map(String::as_str)).filter(|name| Some(*name) != groups_file) {
+            let Some((split, channel, case)) = place_of(name) else {
                 let expected = "a file in images/ or masks/, perhaps below a folder of a split".into();
-                return Err(DecodeError::Labels { what: file.name.clone(), expected, found: "another folder".into() });
+                return Err(DecodeError::Labels { what: name.into(), expected, found: "another folder".into() });
             };
             let files = &mut found.entry(case.clone()).or_insert_with(|| (split, CaseFiles::default())).1;
-            let path = folder.join(&file.name);
+            let path = folder.join(name);
             let before = match channel {
                 None => files.mask.replace(path),
                 Some(channel) => files.images.insert(channel, path),
             };
             if before.is_some() {
                 let problem = "another file becomes the same case".into();
-                return Err(DecodeError::Name { file: file.name.clone(), problem });
+                return Err(DecodeError::Name { file: name.into(), problem });
             }
         }
         for (case, (_, files)) in &found {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::ImportError;
-use crate::decode::{DecodeError, GENERATED_FILE, RawDataset, VolumeDataset, generated_list};
+use crate::decode::{DecodeError, GENERATED_FILE, MaskedDataset, RawDataset, VolumeDataset, generated_list};
 use crate::digest::sha256_file;
 use crate::error::{FileError, relative_name};
 use crate::manifest::{Layout, Manifest, Task};
@@ -51,6 +51,7 @@ pub fn generate_dataset(root: &Root, manifest: &Manifest) -> Result<bool, Import
 fn check_opens(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError> {
     match manifest.task {
         Task::Enhancement => VolumeDataset::open_folder(folder, manifest).map(drop),
+        Task::Segmentation => MaskedDataset::<3>::open_folder(folder, manifest).map(drop),
         _ => RawDataset::open_folder(folder, manifest).map(drop),
     }
 }

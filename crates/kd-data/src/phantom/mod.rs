@@ -19,6 +19,7 @@ use self::chest::ChestParameters;
 use self::draw::{Draw, Purpose};
 use self::volumes::ct::CtParameters;
 use self::volumes::mr::MrParameters;
+use self::volumes::organs::OrganParameters;
 use crate::manifest::{ImageFacts, ImageSize, Task};
 use crate::store::{StagedFolder, StoreError};
 
@@ -51,6 +52,8 @@ pub enum Phantom {
     Ct(CtParameters),
     /// MR volumes to enhance.
     Mr(MrParameters),
+    /// CT volumes of a thorax with masks, to segment.
+    ThoraxOrgans(OrganParameters),
 }
 
 impl Phantom {
@@ -63,6 +66,7 @@ impl Phantom {
             Self::Chest(parameters) => parameters.check(),
             Self::Ct(parameters) => parameters.check(),
             Self::Mr(parameters) => parameters.check(),
+            Self::ThoraxOrgans(parameters) => parameters.check(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Phantom {
         match self {
             Self::Chest(_) => Task::Binary,
             Self::Ct(_) | Self::Mr(_) => Task::Enhancement,
+            Self::ThoraxOrgans(_) => Task::Segmentation,
         }
     }
 
@@ -82,6 +87,7 @@ impl Phantom {
             Self::Chest(parameters) => (parameters.size, Intensity::Stored { bits: 16 }),
             Self::Ct(parameters) => (parameters.size, Intensity::Hounsfield),
             Self::Mr(parameters) => (parameters.size, Intensity::Arbitrary),
+            Self::ThoraxOrgans(parameters) => (parameters.size, Intensity::Hounsfield),
         };
         ImageFacts { channels: 1, size: ImageSize::Fixed { height: side, width: side }, intensity }
     }
@@ -95,6 +101,7 @@ impl Phantom {
             Self::Chest(parameters) => chest::write_images(&chest::generate(parameters)?, parameters.size, folder),
             Self::Ct(parameters) => parameters.write(folder),
             Self::Mr(parameters) => parameters.write(folder),
+            Self::ThoraxOrgans(parameters) => parameters.write(folder),
         }
     }
 }

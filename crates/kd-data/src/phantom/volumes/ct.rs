@@ -90,7 +90,7 @@ impl CtParameters {
         self.sections().write::<Ct>(Intensity::Hounsfield, folder)
     }
 
-    fn sections(&self) -> Sections {
+    pub(super) fn sections(&self) -> Sections {
         Sections {
             is_head: self.region == Region::Head,
             size: self.size,
@@ -108,13 +108,13 @@ impl CtParameters {
 /// Hounsfield units of a lesion of strength 1.
 const LESION_HU: f64 = 40.0;
 
-struct Ct {
+pub(super) struct Ct {
     /// Middle of each tissue, in the order of [`Tissue::ALL`].
     middle_hu: [f64; 12],
     texture: Texture,
 }
 
-struct Voxel {
+pub(super) struct Voxel {
     middle_hu: [f64; 12],
     texture: f64,
     hu: f64,

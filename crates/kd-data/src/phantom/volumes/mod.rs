@@ -1,4 +1,5 @@
-//! Seeded volumes of heads and thoraxes: the clean images that enhancement starts from, as a CT or as a T1-weighted MR.
+//! Seeded volumes of heads and thoraxes: the clean images that enhancement starts from, as a CT or as a T1-weighted MR, and
+//! thoraxes with masks for segmentation.
 //!
 //! Anatomy and scanner are apart: a body paints its tissues over one another, each over the part of a voxel that it
 //! covers, and a scanner turns tissue into numbers. Tissue has a smooth texture of its own, because a flat one would teach
@@ -7,6 +8,7 @@
 pub mod ct;
 mod head;
 pub mod mr;
+pub mod organs;
 mod shape;
 mod texture;
 mod thorax;
