@@ -20,7 +20,7 @@ pub(crate) static RECIPES: [(&str, &str); 4] = recipes![
     "classify" / "chest-phantom_thin-16-to-thin-4",
     "classify" / "pneumoniamnist_resnet-18-to-thin",
     "classify" / "blood-cells_resnet-18-to-thin",
-    "segment" / "thorax-phantom_u-net-12-to-4",
+    "segment" / "thorax-phantom_u-net-12-to-6",
 ];
 
 /// A recipe of any task, read strictly.
