@@ -134,9 +134,11 @@ const PREDICT_HELP: &str = "\
 Examples:
   kd predict student.kd scan.png --out answers
   kd predict student.kd scans/ more.npz:test_images --out answers
+  kd predict segmenter.kdp scan.nii.gz dicom-series/ --out masks
 
 Inputs are PNG and JPEG files, npz archives (arrays `images` or `…_images`, or the one named behind a colon), or
-folders of these. An input that cannot be answered is named, the others are answered, and the exit code is 1.";
+folders of these; for a student of segmentation NIfTI files, folders with a DICOM series, or folders of these, and each
+answer is a mask on the grid of its source. An input that cannot be answered is named, the others are answered, and the exit code is 1.";
 
 /// A recipe and how to run it.
 #[derive(Debug, Clone, Args)]
@@ -188,10 +190,10 @@ pub(crate) enum Stage {
 pub(crate) struct PredictArgs {
     /// The student, as `kd run` wrote it
     pub(crate) package: PathBuf,
-    /// Images, npz archives, or folders of them
+    /// Images, npz archives or volumes, or folders of them
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// New folder for predictions.csv and predictions.json
+    /// New folder for predictions.csv, predictions.json and masks
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1

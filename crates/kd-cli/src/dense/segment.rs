@@ -11,9 +11,12 @@ use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{CaseSet, DenseRequest, Placement, prepare_cases};
 use kd_data::store::Element;
-use kd_image::{Image, LabelMap, SampleSource, Split};
+use kd_image::{Geometry, Image, LabelMap, SampleSource, Split};
 use kd_report::{Exhibit, Fact, Task as ReportTask};
-use kd_segment::{Augmentation, Metric, NetworkDesign, NetworkSpec, SegmentTask, UNet, judge_case, named_classes};
+use kd_segment::{
+    Augmentation, Metric, NetworkDesign, NetworkSpec, SegmentTask, SlidingWindow, UNet, Weighting, judge_case,
+    named_classes,
+};
 use serde::{Deserialize, Serialize};
 
 use super::experiment::Scoring;
@@ -76,46 +79,90 @@ impl AnyCard for SegmentCard {
 /// An experiment of segmentation on images of `D` axes.
 pub(crate) type SegmentExperiment<const D: usize> = DenseExperiment<Segment<D>, NetworkSpec<D>, NetworkDesign>;
 
-/// A volume through a network: prepared, answered slice by slice or as a whole, and back on its own grid.
-pub(crate) fn segment_volume<N, const D: usize, const I: usize>(
-    network: &N,
-    image: &Image<3>,
-    request: &DenseRequest,
-    head: Head,
-    device: &Device,
-) -> Result<LabelMap<3>>
-where
-    N: Network<I, I>,
-{
-    let placement = Placement::new(image.geometry(), request)?;
-    let prepared = request.image(&placement, image)?;
-    let [depth, height, width] = prepared.geometry().shape();
-    let (channels, outputs) = (prepared.channels(), head.n_outputs());
-    let points = height * width;
-    let mut labels = Vec::with_capacity(depth * points);
-    if D == 3 {
-        let mut shape = [1; I];
-        shape[1..].copy_from_slice(&[channels, depth, height, width]);
-        let input = Tensor::from_data(TensorData::new(prepared.values().to_vec(), shape), device);
-        labels = named_classes(&host(network.forward(input)), outputs);
-    } else {
-        for start in (0..depth).step_by(SLICES_AT_ONCE) {
-            let end = depth.min(start + SLICES_AT_ONCE);
-            let mut values = Vec::with_capacity((end - start) * channels * points);
-            for n in start..end {
-                for channel in 0..channels {
-                    values.extend_from_slice(&prepared.channel(channel)[n * points..(n + 1) * points]);
-                }
+/// Share of a patch that its neighbour covers too, where an image is larger than what the network learned on.
+const OVERLAP: f64 = 0.5;
+
+/// A network that segments volumes of any size.
+pub(crate) trait SegmentVolume {
+    /// A volume through a network: prepared, answered slice by slice or as a whole, and back on its own grid.
+    ///
+    /// What is larger than the prepared size is answered by a sliding window, so nothing is left out.
+    fn segment_volume(
+        &self,
+        image: &Image<3>,
+        request: &DenseRequest,
+        head: Head,
+        device: &Device,
+    ) -> Result<LabelMap<3>>;
+}
+
+impl SegmentVolume for UNet<4> {
+    fn segment_volume(
+        &self,
+        image: &Image<3>,
+        request: &DenseRequest,
+        head: Head,
+        device: &Device,
+    ) -> Result<LabelMap<3>> {
+        let placement = Placement::covering(image.geometry(), request)?;
+        let prepared = request.image(&placement, image)?;
+        let [depth, height, width] = prepared.geometry().shape();
+        let (channels, outputs, points) = (prepared.channels(), head.n_outputs(), height * width);
+        let slice = |n: usize| -> Vec<f32> {
+            let part = |channel| &prepared.channel(channel)[n * points..(n + 1) * points];
+            (0..channels).flat_map(|channel| part(channel).iter().copied()).collect()
+        };
+        let mut labels = Vec::with_capacity(depth * points);
+        if request.size == [height, width] {
+            for start in (0..depth).step_by(SLICES_AT_ONCE) {
+                let end = depth.min(start + SLICES_AT_ONCE);
+                let values: Vec<f32> = (start..end).flat_map(slice).collect();
+                let input = TensorData::new(values, [end - start, channels, height, width]);
+                let logits = host(self.forward(Tensor::from_data(input, device)));
+                labels.extend(logits.chunks_exact(outputs * points).flat_map(|one| named_classes(one, outputs)));
             }
-            let mut shape = [end - start; I];
-            shape[1..].copy_from_slice(&[channels, height, width]);
-            let logits = host(network.forward(Tensor::from_data(TensorData::new(values, shape), device)));
-            labels.extend(logits.chunks_exact(outputs * points).flat_map(|slice| named_classes(slice, outputs)));
+        } else {
+            let window = window([request.size[0], request.size[1]]);
+            let grid = Geometry::<2>::without_spacing([height, width])?;
+            for n in 0..depth {
+                let plane = Image::new(channels, grid.clone(), prepared.intensity(), slice(n))?;
+                labels.extend_from_slice(window.segment(self, &plane, head, None, device)?.labels.labels());
+            }
         }
+        Ok(placement.labels_back(&LabelMap::new(prepared.geometry().clone(), labels, n_classes(head))?)?)
     }
-    let n_classes = if head.is_bernoulli() { 2 } else { outputs };
-    let answer = LabelMap::new(prepared.geometry().clone(), labels, n_classes)?;
-    Ok(placement.labels_back(&answer)?)
+}
+
+impl SegmentVolume for UNet<5> {
+    fn segment_volume(
+        &self,
+        image: &Image<3>,
+        request: &DenseRequest,
+        head: Head,
+        device: &Device,
+    ) -> Result<LabelMap<3>> {
+        let placement = Placement::covering(image.geometry(), request)?;
+        let prepared = request.image(&placement, image)?;
+        let [depth, height, width] = prepared.geometry().shape();
+        let answer = if request.size == [depth, height, width] {
+            let shape = [1, prepared.channels(), depth, height, width];
+            let input = Tensor::from_data(TensorData::new(prepared.values().to_vec(), shape), device);
+            let labels = named_classes(&host(self.forward(input)), head.n_outputs());
+            LabelMap::new(prepared.geometry().clone(), labels, n_classes(head))?
+        } else {
+            let window = window([request.size[0], request.size[1], request.size[2]]);
+            window.segment(self, &prepared, head, None, device)?.labels
+        };
+        Ok(placement.labels_back(&answer)?)
+    }
+}
+
+fn window<const D: usize>(patch: [usize; D]) -> SlidingWindow<D> {
+    SlidingWindow { patch, overlap: OVERLAP, weighting: Weighting::Gaussian, mirror: Vec::new() }
+}
+
+fn n_classes(head: Head) -> usize {
+    if head.is_bernoulli() { 2 } else { head.n_outputs() }
 }
 
 fn host<const I: usize>(tensor: Tensor<I>) -> Vec<f32> {
@@ -347,7 +394,7 @@ macro_rules! dense {
                 let (set, test) = &prepared.cases;
                 let image = set.read(test[case])?.image;
                 let head = self.training.head();
-                let labels = segment_volume::<_, $axes, $rank>(network, &image, &self.request, head, device)?;
+                let labels = network.segment_volume(&image, &self.request, head, device)?;
                 let values = labels.labels().iter().map(|&label| u8::try_from(label)).collect::<Result<_, _>>();
                 let values = values.context("more classes than 255")?;
                 Ok(NpyValue::U8(NpyArray { shape: labels.geometry().shape().to_vec(), values }))

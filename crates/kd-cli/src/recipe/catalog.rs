@@ -94,8 +94,8 @@ mod tests {
                 AnySource::Segment(source) => {
                     let manifest = kd_data::catalog::find(&source.recipe.data.name).unwrap();
                     match source.recipe.data.size.len() {
-                        2 => crate::dense::segment::experiment::<2>(&source, &manifest).map(drop),
-                        _ => crate::dense::segment::experiment::<3>(&source, &manifest).map(drop),
+                        2 => crate::dense::segment::experiment::<2>(&source, manifest).map(drop),
+                        _ => crate::dense::segment::experiment::<3>(&source, manifest).map(drop),
                     }
                 }
             };

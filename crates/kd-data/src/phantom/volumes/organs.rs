@@ -164,11 +164,12 @@ fn turned(grid: &Geometry<3>, angles: [f64; 3]) -> Result<Geometry<3>, PhantomEr
     for (axis, angle) in angles.into_iter().enumerate() {
         let (sin, cos) = angle.sin_cos();
         let [a, b] = [(axis + 1) % 3, (axis + 2) % 3];
-        for column in 0..3 {
-            let (first, second) = (matrix[a][column], matrix[b][column]);
-            matrix[a][column] = cos * first - sin * second;
-            matrix[b][column] = sin * first + cos * second;
-        }
+        let (first, second) = (matrix[a], matrix[b]);
+        let turned = |row: fn(f64, f64, f64, f64) -> f64| -> [f64; 3] {
+            std::array::from_fn(|column| row(cos, sin, first[column], second[column]))
+        };
+        matrix[a][..3].copy_from_slice(&turned(|cos, sin, first, second| cos * first - sin * second));
+        matrix[b][..3].copy_from_slice(&turned(|cos, sin, first, second| sin * first + cos * second));
     }
     Geometry::placed(grid.shape(), Affine { matrix }).map_err(|_| unplaced())
 }

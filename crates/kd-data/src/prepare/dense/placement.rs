@@ -28,15 +28,33 @@ impl Placement {
     /// Plans the way of a case with grid `source`.
     ///
     /// # Policy
-    /// - A placed grid is turned to RAS: slices to the head, rows to the front, columns to the right. One that is not
-    ///   placed (pictures) stays as it is.
+    /// - A placed grid is turned to LPS: slices to the head, rows to the back, columns to the left, as axial slices are looked
+    ///   at. One that is not placed (pictures) stays as it is.
     /// - A size of two entries leaves the slices as they are and places each; one of three places the volume.
     ///
     /// # Errors
     /// [`PrepareError::Image`] for a grid without spacing where the request names one.
     pub fn new(source: &Geometry<3>, request: &DenseRequest) -> Result<Self, PrepareError> {
+        Self::planned(source, request, |_, wanted| wanted)
+    }
+
+    /// As [`new`](Self::new), but nothing is cut off: where the case is larger than the request's size, so is the prepared
+    /// grid. What prediction needs, since nobody may be told that there is nothing where nobody looked.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn covering(source: &Geometry<3>, request: &DenseRequest) -> Result<Self, PrepareError> {
+        Self::planned(source, request, usize::max)
+    }
+
+    /// `side` gives the points of an axis, from those of the grid and those that the request names.
+    fn planned(
+        source: &Geometry<3>,
+        request: &DenseRequest,
+        side: impl Fn(usize, usize) -> usize,
+    ) -> Result<Self, PrepareError> {
         let turn = match source.affine() {
-            Some(_) => Some(Reorientation::new(source, Orientation::RAS).map_err(|e| refused("grid", e))?),
+            Some(_) => Some(Reorientation::new(source, Orientation::LPS).map_err(|e| refused("grid", e))?),
             None => None,
         };
         let turned = turn.as_ref().map_or(source, Reorientation::grid);
@@ -59,9 +77,10 @@ impl Placement {
             }
         };
         let grid = spaced.as_ref().unwrap_or(turned);
+        let [planes, rows, columns] = grid.shape();
         let shape = match request.size[..] {
-            [depth, height, width] => [depth, height, width],
-            [height, width] => [grid.shape()[0], height, width],
+            [depth, height, width] => [side(planes, depth), side(rows, height), side(columns, width)],
+            [height, width] => [planes, side(rows, height), side(columns, width)],
             _ => grid.shape(),
         };
         let window = Window::centered(grid, shape).map_err(|e| refused("size", e))?;
@@ -185,7 +204,7 @@ mod tests {
             let placement = Placement::new(labels.geometry(), &request(size, None)).unwrap();
             let prepared = placement.labels(&labels).unwrap();
             assert_eq!(prepared.geometry().shape()[1..], [16, 16]);
-            assert_eq!(prepared.geometry().orientation().unwrap().to_string(), "RAS");
+            assert_eq!(prepared.geometry().orientation().unwrap().to_string(), "LPS");
             assert_eq!(placement.labels_back(&prepared).unwrap(), labels);
         }
     }
@@ -209,6 +228,14 @@ mod tests {
         let padded = prepared.values().iter().filter(|value| (**value + 3.0).abs() < 1e-6).count();
         assert_eq!(padded, 64 - 7);
         assert_eq!(placement.image_back(&prepared, 0.0).unwrap(), image);
+    }
+
+    #[test]
+    fn a_covering_grid_cuts_nothing_off() {
+        let labels = blocks(oblique([9, 12, 10]));
+        let placement = Placement::covering(labels.geometry(), &request(&[8, 16], None)).unwrap();
+        assert_eq!(placement.grid().shape()[1..], [9, 16]);
+        assert_eq!(placement.labels_back(&placement.labels(&labels).unwrap()).unwrap(), labels);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Every image goes through the preparation that the training images went through; it travels in the package. One bad
 //! file does not cost the answers for the others, but it is named, counted and makes the command fail in the end.
 
+mod volumes;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +22,9 @@ use serde_json::{Value, json};
 use crate::args::PredictArgs;
 use crate::device;
 use crate::output::{Output, columns, usage};
-use crate::package::{Card, Decision, Package};
+use crate::package::{Card, Decision, Package, task_of};
 use crate::progress::Progress;
+use crate::recipe::TaskKind;
 
 /// Images that go through the network at once.
 const BATCH: usize = 64;
@@ -60,6 +63,13 @@ struct Student {
 
 /// Answers all inputs; false when one of them could not be answered.
 pub(crate) fn run(args: PredictArgs, _root: &Root, out: &Output) -> Result<bool> {
+    match task_of(&args.package)? {
+        TaskKind::Segment => volumes::run(&args, out),
+        _ => classify(args, out),
+    }
+}
+
+fn classify(args: PredictArgs, out: &Output) -> Result<bool> {
     free(&args.out)?;
     let package = Package::read(&args.package)?;
     let choice = device::resolve(&args.device)?;

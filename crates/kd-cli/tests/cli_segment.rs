@@ -1,0 +1,173 @@
+//! Segmentation from recipe to mask, with the built program: small numbers, every stage.
+
+mod program;
+
+use program::{kd, text};
+
+/// A set of 8 subjects, seconds to learn.
+const DATASET: &str = r#"
+name = "small-thorax"
+title = "Small thoraxes"
+task = "segmentation"
+classes = ["background", "lung", "heart and vessels", "bone", "lesion"]
+notes = ["generated"]
+[image]
+channels = 1
+size = [32, 32]
+intensity = "hounsfield"
+[mask]
+values = [0, 1, 2, 3, 4]
+[license]
+spdx = "MIT"
+[citation]
+text = "none"
+[split]
+policy = "official"
+[generator]
+kind = "thorax-organs"
+size = 32
+slices = 4
+spacing_mm = 10.4
+slice_mm = 10.0
+n_subjects = 8
+split = [0.5, 0.25, 0.25]
+difficulty = 0.0
+noise_hu = 10.0
+seed = 1
+[source]
+layout = "generator"
+"#;
+
+const RECIPE: &str = r#"
+title = "small"
+task = "segment"
+[data]
+name = "NAME"
+head = "softmax"
+size = SIZE
+intensity = { kind = "window", low = -1000.0, high = 600.0 }
+leak_policy = "stop"
+unit = "generated subject"
+hard_loss = { cross_entropy = 1.0, dice = 1.0 }
+[augment]
+views = 2
+rotate_deg = 5.0
+[teacher]
+name = "large"
+network = { architecture = "u-net", width = 4, depth = 1, block = "plain", norm = "NORM" }
+[teacher.train]
+epochs = 2
+batch_size = 4
+optimizer = { name = "adamw", weight_decay = 0.0 }
+learning_rate = 0.01
+warmup = 0.0
+decay = { name = "constant" }
+select = "dice"
+[student]
+seeds = [0, 1]
+[[student.size]]
+name = "small"
+network = { architecture = "u-net", width = 2, depth = 1, block = "depthwise", norm = "NORM" }
+[student.train]
+epochs = 1
+batch_size = 4
+optimizer = { name = "adamw", weight_decay = 0.0 }
+learning_rate = 0.01
+warmup = 0.0
+decay = { name = "constant" }
+select = "dice"
+[[arm]]
+name = "alone"
+[[arm.term]]
+loss = "task"
+weight = 1.0
+[[arm]]
+name = "distilled"
+[[arm.term]]
+loss = "task"
+weight = 0.5
+[[arm.term]]
+loss = "LOSS"
+weight = 0.5
+temperature = 2.0
+[score]
+primary = "dice"
+secondary = ["hd95"]
+tolerance_mm = 10.0
+resamples = 50
+level = 0.95
+method = "percentile"
+seed = 0
+package = { student = "small", arm = "distilled", intended_use = "none" }
+"#;
+
+fn folder(size: &str, norm: &str, loss: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dataset.toml"), DATASET).unwrap();
+    let recipe = RECIPE
+        .replace("NAME", text(&folder.path().join("dataset.toml")))
+        .replace("SIZE", size)
+        .replace("NORM", norm)
+        .replace("LOSS", loss);
+    std::fs::write(folder.path().join("small.toml"), recipe).unwrap();
+    folder
+}
+
+#[test]
+fn slices_go_from_recipe_to_report_and_a_student_answers_a_volume_on_its_grid() {
+    let folder = folder("[32, 32]", "batch", "hinton");
+    let record = kd(folder.path(), &["run", "small.toml", "--json"]).exits(0).json();
+    assert_eq!(record["task"], "segment");
+    assert_eq!(record["teacher"]["hash_before"], record["teacher"]["hash_after"]);
+    let shares = record["students"][0]["arms"][1]["curves"][0]["terms"][1]["gradient_share"][0].as_f64().unwrap();
+    assert!(shares > 0.0, "{shares}");
+    // What is finished is not made again, and the same bytes come out.
+    let again = kd(folder.path(), &["run", "small.toml", "--json"]).exits(0).json();
+    assert_eq!(record["students"], again["students"]);
+    let reports = folder.path().join("artifacts/reports");
+    let report = std::fs::read_dir(&reports).unwrap().next().unwrap().unwrap().path();
+    let package = report.join("small-thorax_small_distilled.kdp");
+    let scan = folder.path().join("artifacts/raw/small-thorax/test/images");
+    let told = kd(folder.path(), &["inspect", text(&package), "--json"]).exits(0).json();
+    assert_eq!(told["contents"]["task"], "segmentation", "{told}");
+    let answers =
+        kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "masks", "--json"]).exits(0).json();
+    assert_eq!(answers["answers"].as_array().unwrap().len(), 2);
+    let name = answers["answers"][0]["mask"].as_str().unwrap();
+    let (mask, image) = (folder.path().join("masks").join(name), scan.join(name));
+    let grid = |path: &std::path::Path| kd_data::format::Nifti::open(path).unwrap().header().geometry.clone();
+    assert!(grid(&mask).same_grid(&grid(&image), 1e-3), "{} and {}", grid(&mask), grid(&image));
+    kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "masks"]).exits(1).says(&["is not empty"]);
+    kd(folder.path(), &["predict", text(&package), "small.toml", "--out", "none"])
+        .exits(1)
+        .says(&["none of 1 inputs could be answered", "NIfTI"]);
+}
+
+#[test]
+fn whole_volumes_learn_channel_wise() {
+    let folder = folder("[4, 32, 32]", "instance", "channel-wise");
+    let record = kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
+    assert_eq!(record["dataset"]["splits"][0]["images"], 4);
+    assert_eq!(record["students"][0]["arms"][1]["per_class"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_forecast_names_every_step_and_trains_nothing() {
+    let folder = folder("[32, 32]", "batch", "hinton");
+    let told = kd(folder.path(), &["run", "small.toml", "--dry-run", "--json"]).exits(0).json();
+    assert_eq!(told["steps"].as_array().unwrap().len(), 2 + 2 * 2);
+    assert!(!folder.path().join("artifacts/runs").exists());
+}
+
+#[test]
+fn a_recipe_that_does_not_fit_is_refused_before_anything_is_made() {
+    let folder = folder("[32, 32]", "batch", "hinton");
+    let refused = |set: &str| kd(folder.path(), &["run", "small.toml", "--set", set]).exits(2);
+    refused("data.size=[30, 33]").says(&["axis 1 has 33 points", "hint: pad to 34"]);
+    refused("arm.distilled.hinton.loss=bernoulli").says(&["bernoulli", "hint:"]);
+    refused("score.primary=auroc").says(&["`score.primary` is \"auroc\"", "dice"]);
+    refused("data.hard_loss.dise=1.0").says(&["dise"]);
+    refused("data.name=chest-phantom").says(&["segments", "binary", "hint:"]);
+    refused("augment.patch=[64, 16]").says(&["patch"]);
+    assert!(!folder.path().join("artifacts").exists());
+}
