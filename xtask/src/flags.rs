@@ -155,10 +155,11 @@ pub(crate) enum NewKind {
     Recipe,
 }
 
-/// Tasks that have an embedded default. Segmentation and enhancement join when their crates do.
+/// Tasks that have an embedded default. Enhancement joins when its stages do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
     Classify,
+    Segment,
 }
 
 impl Task {
@@ -171,7 +172,7 @@ impl Task {
             return Ok((Self::Classify, args));
         }
         let task = <Self as ValueEnum>::from_str(&first, false)
-            .map_err(|_| UsageError(format!("no default for task `{first}`, expected classify")))?;
+            .map_err(|_| UsageError(format!("no default for task `{first}`, expected classify or segment")))?;
         args.remove(0);
         Ok((task, args))
     }
@@ -216,6 +217,8 @@ mod tests {
             let (task, args) = Task::take(args).expect("a task that exists");
             assert_eq!((task, args), (Task::Classify, expected.into_iter().map(OsString::from).collect()));
         }
+        let (task, rest) = Task::take(vec!["segment".into(), "--dry-run".into()]).expect("a task that exists");
+        assert_eq!((task, rest), (Task::Segment, vec!["--dry-run".into()]));
         assert!(Task::take(vec!["translate".into()]).is_err());
     }
 

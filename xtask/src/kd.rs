@@ -41,6 +41,7 @@ pub(crate) fn distill(args: Vec<OsString>) -> anyhow::Result<u8> {
 pub(crate) fn default_recipe(root: &Path, task: Task) -> anyhow::Result<PathBuf> {
     let (folder, dataset) = match task {
         Task::Classify => ("recipes/classify", "chest-phantom"),
+        Task::Segment => ("recipes/segment", "thorax-phantom"),
     };
     let mut recipes = repository::files(root)?;
     recipes.retain(|path| path.starts_with(&format!("{folder}/{dataset}_")) && path.ends_with(".toml"));
