@@ -2,9 +2,14 @@
 //!
 //! Everything that a flag can get wrong by itself is refused here, before a file is touched, with exit code 2.
 
+mod import;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use import::IMPORT_HELP;
+pub(crate) use import::{EmptyMasksName, ImportArgs, ImportFormatName, ImportTaskName, IntensityName, MaskNumbers};
 
 const ABOUT: &str = "Distils a large medical-image network into a small one, and shows whether it helped";
 
@@ -237,53 +242,11 @@ pub(crate) enum DataCommand {
     },
 }
 
-const IMPORT_HELP: &str = "\
-Examples:
-  kd data import lung-local --format npz lung.npz --license CC-BY-4.0
-  kd data import skin-local --format image-folder photos/ --groups patients.csv --license LicenseRef-hospital
-
-An npz has the arrays {train,val,test}_images and _labels, perhaps _groups. A folder has <class>/… or
-<split>/<class>/…. The CSV of --groups has the columns `file,group`: images of one patient belong to one group, and
-no split will divide them.";
-
-/// What to import.
+/// What to look into.
 #[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// A free name: lower-case letters, digits, `-`, `_` or `.`
-    pub(crate) name: String,
-    /// One npz, or one folder
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-    /// How the files hold their images
-    #[arg(long, value_enum)]
-    pub(crate) format: ImportFormatName,
-    /// SPDX identifier of the license, or LicenseRef-… for terms without one
-    #[arg(long, value_name = "SPDX")]
-    pub(crate) license: String,
-    /// CSV with the columns `file,group`: who each image belongs to
-    #[arg(long, value_name = "CSV")]
-    pub(crate) groups: Option<PathBuf>,
-    /// Copy the files instead of linking them
-    #[arg(long)]
-    pub(crate) copy: bool,
-    /// What is asked about each image [default: as the labels say]
-    #[arg(long, value_enum)]
-    pub(crate) task: Option<TaskName>,
-    /// Class names in the order of the labels, with commas between them
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) classes: Option<Vec<String>>,
-    /// Whom to cite
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) citation: Option<String>,
-}
-
-/// How files to import hold their images.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ImportFormatName {
-    /// One npz in MedMNIST's layout
-    Npz,
-    /// A folder for each class
-    ImageFolder,
+pub(crate) struct InspectArgs {
+    /// An image, array, archive, weights file or package
+    pub(crate) file: PathBuf,
 }
 
 /// What is asked about each image.
@@ -297,13 +260,6 @@ pub(crate) enum TaskName {
     MultiLabel,
     /// One of several classes that have an order
     Ordinal,
-}
-
-/// What to look into.
-#[derive(Debug, Args)]
-pub(crate) struct InspectArgs {
-    /// An image, array, archive, weights file or package
-    pub(crate) file: PathBuf,
 }
 
 /// What to score.

@@ -97,7 +97,7 @@ pub fn verify(root: &Root, manifest: &Manifest) -> VerifyReport {
     }
     let read = match manifest.source.layout {
         Layout::ImageMasks => MaskedDataset::<2>::open(root, manifest).map(|set| of_masked(&set)),
-        Layout::NiftiMasks => MaskedDataset::<3>::open(root, manifest).map(|set| of_masked(&set)),
+        _ if manifest.task == Task::Segmentation => MaskedDataset::<3>::open(root, manifest).map(|set| of_masked(&set)),
         _ if manifest.task == Task::Enhancement => VolumeDataset::open(root, manifest).map(|set| {
             let hash = |n| Ok(PixelHash::of(&set.read(n)?));
             let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();

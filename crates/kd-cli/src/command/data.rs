@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use kd_data::decode::RawDataset;
 use kd_data::fetch::{FetchOptions, FetchOutcome, fetch, remove};
 use kd_data::format::files_below;
-use kd_data::import::{ImportFormat, ImportRequest, generate_dataset, import_dataset};
-use kd_data::manifest::{ImageSize, Layout, Manifest, Task};
-use kd_data::verify::{Description, VerifyReport, describe, verify};
+use kd_data::import::generate_dataset;
+use kd_data::manifest::{ImageSize, Layout, Manifest};
+use kd_data::verify::{VerifyReport, verify};
 use kd_data::{Root, catalog};
-use kd_image::Split;
 use serde_json::{Value, json};
 
-use crate::args::{DataCommand, ImportArgs, ImportFormatName, TaskName};
+use super::{describe, import};
+use crate::args::DataCommand;
 use crate::output::{Output, columns, size};
 use crate::progress::Progress;
 
@@ -22,9 +21,9 @@ pub(crate) fn run(command: DataCommand, root: &Root, out: &Output) -> Result<boo
     match command {
         DataCommand::List => list(root, out),
         DataCommand::Get { name, mirror } => get(&name, mirror.as_deref(), root, out),
-        DataCommand::Import(args) => import(args, root, out),
+        DataCommand::Import(args) => import::run(args, root, out),
         DataCommand::Verify { name } => check(&name, root, out),
-        DataCommand::Describe { name } => tell(&name, root, out),
+        DataCommand::Describe { name } => describe::run(&name, root, out),
         DataCommand::Clean { names, yes } => clean(&names, yes, root, out),
     }
 }
@@ -70,14 +69,14 @@ fn list(root: &Root, out: &Output) -> Result<bool> {
     Ok(true)
 }
 
-fn size_of(manifest: &Manifest) -> String {
+pub(super) fn size_of(manifest: &Manifest) -> String {
     match manifest.image.size {
         ImageSize::Fixed { height, width } => format!("{height} x {width} x {}", manifest.image.channels),
         ImageSize::Varies => format!("varies x {}", manifest.image.channels),
     }
 }
 
-fn document(root: &Root, manifest: &Manifest, origin: &str) -> Value {
+pub(super) fn document(root: &Root, manifest: &Manifest, origin: &str) -> Value {
     let files: Vec<Value> = manifest
         .source
         .files
@@ -157,44 +156,6 @@ fn outcome_document(file: &str, outcome: FetchOutcome) -> Value {
     }
 }
 
-fn import(args: ImportArgs, root: &Root, out: &Output) -> Result<bool> {
-    let request = ImportRequest {
-        name: args.name,
-        format: match args.format {
-            ImportFormatName::Npz => ImportFormat::Npz,
-            ImportFormatName::ImageFolder => ImportFormat::ImageFolder,
-        },
-        paths: args.paths,
-        groups_csv: args.groups,
-        copy: args.copy,
-        task: args.task.map(|task| match task {
-            TaskName::Binary => Task::Binary,
-            TaskName::MultiClass => Task::MultiClass,
-            TaskName::MultiLabel => Task::MultiLabel,
-            TaskName::Ordinal => Task::Ordinal,
-        }),
-        classes: args.classes,
-        license: args.license,
-        citation: args.citation,
-        split: None,
-    };
-    let manifest = import_dataset(root, &request)?;
-    if out.is_json() {
-        out.json(&json!({ "schema": 1, "dataset": document(root, &manifest, "import") }))?;
-    } else {
-        let classes = manifest.classes.join(", ");
-        out.data(format!("{}: {}, {} ({classes})", manifest.name, manifest.task.name(), size_of(&manifest)));
-        out.note(format!(
-            "`kd data verify {0}` reads every image; a recipe uses it as data.name = \"{0}\"",
-            manifest.name
-        ));
-    }
-    if !request.copy {
-        out.note("the files are linked: leave them where they are, or import with --copy");
-    }
-    Ok(true)
-}
-
 fn check(name: &str, root: &Root, out: &Output) -> Result<bool> {
     let manifest = catalog::resolve(root, name)?;
     let report = verify(root, &manifest);
@@ -226,59 +187,6 @@ fn verified(report: &VerifyReport) -> String {
     }
     lines.extend(report.problems.iter().map(|problem| format!("  problem: {}", problem.replace('\n', "\n    "))));
     lines.join("\n")
-}
-
-fn tell(name: &str, root: &Root, out: &Output) -> Result<bool> {
-    let manifest = catalog::resolve(root, name)?;
-    let description = describe(&RawDataset::open(root, &manifest)?)?;
-    if out.is_json() {
-        out.json(&description)?
-    } else {
-        out.data(described(&description))
-    }
-    Ok(true)
-}
-
-fn described(description: &Description) -> String {
-    let [[low_rows, low_columns], [high_rows, high_columns]] = description.size;
-    let sizes = if description.size[0] == description.size[1] {
-        format!("{low_rows} x {low_columns}")
-    } else {
-        format!("{low_rows} to {high_rows} x {low_columns} to {high_columns}")
-    };
-    let mut text = format!(
-        "{}\n\n  task       {}\n  license    {}\n  images     {} of {} subjects\n  pixels     {sizes} x {}\n  \
-         numbers    {}, {} to {}, mean {:.4}\n\n",
-        description.title,
-        description.task,
-        description.license,
-        description.samples,
-        description.subjects,
-        description.channels,
-        description.intensity,
-        description.range[0],
-        description.range[1],
-        description.mean,
-    );
-    let mut header = vec!["split", "images", "subjects"];
-    header.extend(description.classes.iter().map(String::as_str));
-    header.push("unlabelled");
-    let order = |name: &str| Split::ALL.into_iter().position(|split| split.name() == name);
-    let mut splits: Vec<_> = description.splits.iter().collect();
-    splits.sort_by_key(|(name, _)| order(name));
-    let rows: Vec<Vec<String>> = splits
-        .into_iter()
-        .map(|(split, facts)| {
-            let counts = [facts.samples, facts.subjects].into_iter().chain(facts.per_class.iter().copied());
-            let counts = counts.chain([facts.unlabelled]).map(|count| count.to_string());
-            std::iter::once(split.clone()).chain(counts).collect()
-        })
-        .collect();
-    text += &columns(&header, &rows);
-    for note in &description.notes {
-        text += &format!("\nnote: {note}");
-    }
-    text
 }
 
 fn clean(names: &[String], yes: bool, root: &Root, out: &Output) -> Result<bool> {

@@ -1,7 +1,9 @@
 //! One file a command.
 
 pub(crate) mod data;
+mod describe;
 pub(crate) mod devices;
+mod import;
 pub(crate) mod inspect;
 pub(crate) mod losses;
 pub(crate) mod metrics;

@@ -95,7 +95,8 @@ impl Volume {
 ///
 /// # Policy
 /// Names and links as [`import_dataset`](super::import_dataset). NIfTI and headerless files are called as they were;
-/// series are numbered in the order of their folders' names, and so are their files.
+/// series are numbered in the order of their folders' names, and so are their files. Texts, tables and a DICOMDIR beside
+/// the volumes are left out.
 ///
 /// # Errors
 /// [`ImportError`]: no volume, files of another format, a meaning that nobody said, some splits but not all three, and
@@ -156,6 +157,7 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
     } else {
         files_below(path)?
     };
+    let files: Vec<FoundFile> = files.into_iter().filter(|file| !is_companion(&file.name)).collect();
     for file in &files {
         check_format(file, request.format)?;
     }
@@ -196,6 +198,14 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
         Volume { split, given, case, files }
     });
     Ok(volumes.collect())
+}
+
+/// Whether a file, by its name, is one that people keep beside volumes: a licence, a text, a table.
+fn is_companion(name: &str) -> bool {
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name).to_ascii_lowercase();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    matches!(name.as_str(), "license" | "licence" | "readme" | "dicomdir")
+        || matches!(ending, Some("txt" | "md" | "csv" | "json" | "xml" | "pdf"))
 }
 
 fn check_format(file: &FoundFile, format: VolumeFormat) -> Result<(), ImportError> {
