@@ -11,8 +11,14 @@ pub mod network;
 pub mod score;
 
 mod pair;
+mod task;
+mod tiles;
+mod views;
 
 pub use cost::{Cost, cost};
 pub use network::{Architecture, NetworkDesign, NetworkError, NetworkSpec, Norm, Restorer};
 pub use pair::{PairError, check_pair};
 pub use score::{Metric, OutsideRange, RangeError, ScoreError, ScoreRange, ScoredImages};
+pub use task::{EnhanceTask, Tally, TaskSetupError, Truth, Unit};
+pub use tiles::{TileError, Tiling};
+pub use views::{ViewError, Views};

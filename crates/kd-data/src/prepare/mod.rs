@@ -12,7 +12,10 @@ use kd_image::{Image, SampleId, Split, SubjectId, Target};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use dense::{Case, CaseError, CaseSet, DenseIntensity, DenseRequest, Placement, prepare_cases};
+pub use dense::{
+    Blocks, Case, CaseError, CaseSet, DenseIntensity, DenseRequest, PairRequest, Placement, VolumeSet, prepare_cases,
+    prepare_pairs,
+};
 pub use plan::{Channels, Normalization, PreparePlan, Resize};
 
 use crate::digest::sha256_hex;

@@ -70,7 +70,7 @@ pub enum SplitError {
 /// three subjects.
 pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
     let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &r.target)).collect();
-    table_of(set.manifest(), &rows, policy)
+    table_of(set.manifest(), &rows, policy, Vec::new())
 }
 
 /// The split of a data set with masks under a policy, one row a case in the order of its records.
@@ -83,7 +83,7 @@ pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, Spl
 pub fn split_of_masked<const D: usize>(set: &MaskedDataset<D>, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
     let one_for_all = Target::Labels(Vec::new());
     let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
-    table_of(set.manifest(), &rows, policy)
+    table_of(set.manifest(), &rows, policy, Vec::new())
 }
 
 /// The split of a data set of volumes without masks under a policy, one row a volume in the order of its records.
@@ -93,15 +93,36 @@ pub fn split_of_masked<const D: usize>(set: &MaskedDataset<D>, policy: SplitPoli
 pub fn split_of_volumes(set: &VolumeDataset, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
     let one_for_all = Target::Labels(Vec::new());
     let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
-    table_of(set.manifest(), &rows, policy)
+    table_of(set.manifest(), &rows, policy, Vec::new())
+}
+
+/// Sample, subject and the publisher's split of something that a split moves as a whole.
+pub(crate) type SplitUnit<'a> = (&'a SampleId, &'a SubjectId, Option<Split>);
+
+/// The split of any units of a data set; `facts` say what the units are.
+pub(crate) fn split_of_units(
+    manifest: &Manifest,
+    units: &[SplitUnit<'_>],
+    policy: SplitPolicy,
+    facts: Vec<(String, String)>,
+) -> Result<SplitTable, SplitError> {
+    let one_for_all = Target::Labels(Vec::new());
+    let rows: Vec<Row> = units.iter().map(|&(sample, subject, split)| (sample, subject, split, &one_for_all)).collect();
+    table_of(manifest, &rows, policy, facts)
 }
 
 /// Sample, subject, the publisher's split, and the answer that is kept in proportion.
 type Row<'a> = (&'a SampleId, &'a SubjectId, Option<Split>, &'a Target);
 
-fn table_of(manifest: &Manifest, rows: &[Row<'_>], policy: SplitPolicy) -> Result<SplitTable, SplitError> {
+fn table_of(
+    manifest: &Manifest,
+    rows: &[Row<'_>],
+    policy: SplitPolicy,
+    more: Vec<(String, String)>,
+) -> Result<SplitTable, SplitError> {
     let mut facts =
         vec![("dataset".to_owned(), manifest.name.to_string()), ("content".to_owned(), manifest.content_hash())];
+    facts.extend(more);
     let splits: Vec<Split> = match policy {
         SplitPolicy::Official => {
             facts.push(("policy".into(), "official".into()));

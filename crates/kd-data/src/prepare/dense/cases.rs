@@ -18,6 +18,12 @@ pub enum CaseError {
     /// The split cannot be made.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// A volume that cannot be turned or cut.
+    #[error("volume cannot be laid on the axes of the patient: {reason}")]
+    Turn {
+        /// Why.
+        reason: String,
+    },
     /// Subjects or images stand in two splits.
     #[error(transparent)]
     Leak(#[from] LeakError),

@@ -4,7 +4,9 @@
 //! because a mask or a restored image belongs on the grid that its image came from.
 
 mod cases;
+mod pairs;
 mod placement;
+mod volumes;
 
 use std::path::Path;
 
@@ -13,7 +15,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use cases::{Case, CaseError, CaseSet};
+pub use pairs::{PairRequest, prepare_pairs};
 pub use placement::Placement;
+pub use volumes::{Blocks, VolumeSet};
 
 use super::PrepareError;
 use crate::digest::sha256_hex;
@@ -91,6 +95,29 @@ impl DenseRequest {
         }
     }
 
+    /// Values as a network takes them, where that does not depend on the volume.
+    pub(crate) fn scaled(&self, values: &[f32]) -> Vec<f32> {
+        self.mapped(values, self.fixed().unwrap_or((0.0, 1.0)))
+    }
+
+    /// What becomes 0, and how far from it 1 is; none where each volume has its own.
+    fn fixed(&self) -> Option<(f64, f64)> {
+        match self.intensity {
+            DenseIntensity::EachVolume => None,
+            DenseIntensity::Window { low, high } => Some((low, high - low)),
+            DenseIntensity::Linear { offset, scale } => Some((offset, scale)),
+        }
+    }
+
+    fn mapped(&self, values: &[f32], (offset, scale): (f64, f64)) -> Vec<f32> {
+        let cut = matches!(self.intensity, DenseIntensity::Window { .. });
+        let value = |&value: &f32| {
+            let value = (f64::from(value) - offset) / scale;
+            (if cut { value.clamp(0.0, 1.0) } else { value }) as f32
+        };
+        values.iter().map(value).collect()
+    }
+
     /// The hash that the prepared folder is called by.
     ///
     /// # Errors
@@ -113,16 +140,11 @@ impl DenseRequest {
         let channels = placed.channels();
         let mut values = Vec::with_capacity(placed.values().len());
         for channel in 0..channels {
-            let (offset, scale) = match self.intensity {
-                DenseIntensity::EachVolume => of_volume(placed.channel(channel), channel)?,
-                DenseIntensity::Window { low, high } => (low, high - low),
-                DenseIntensity::Linear { offset, scale } => (offset, scale),
+            let line = match self.fixed() {
+                Some(line) => line,
+                None => of_volume(placed.channel(channel), channel)?,
             };
-            let cut = matches!(self.intensity, DenseIntensity::Window { .. });
-            values.extend(placed.channel(channel).iter().map(|&value| {
-                let value = (f64::from(value) - offset) / scale;
-                (if cut { value.clamp(0.0, 1.0) } else { value }) as f32
-            }));
+            values.extend(self.mapped(placed.channel(channel), line));
         }
         let intensity = match self.intensity {
             DenseIntensity::Window { .. } => Intensity::Unit,

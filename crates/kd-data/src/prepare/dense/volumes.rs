@@ -1,0 +1,214 @@
+//! Volumes without masks, split and checked for leaks: whole, or cut into blocks of slices where there are too few people.
+
+use std::ops::Range;
+
+use kd_image::{Geometry, Image, Orientation, Reorientation, SampleId, Split, SubjectId};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::CaseError;
+use crate::decode::VolumeDataset;
+use crate::digest::sha256_hex;
+use crate::leak::{self, LeakPolicy, LeakReport, PixelHash};
+use crate::manifest::Manifest;
+use crate::root::Root;
+use crate::split::{SplitUnit, split_of_units};
+
+/// Neighbouring slices as the units that a split divides: for one person, or a few, of whom no claim about people follows.
+///
+/// # Policy
+/// Slices are counted from the feet; the first block begins with the first slice, and a block that the volume no longer
+/// fills is left out. Slices of a gap are left out too: neighbours are alike, and without a gap a test slice would have
+/// been learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Slices of a block.
+    pub slices: usize,
+    /// Slices between two blocks.
+    pub gap: usize,
+}
+
+impl Blocks {
+    fn of(self, slices: usize) -> impl Iterator<Item = Range<usize>> {
+        let period = self.slices + self.gap;
+        (0..slices).step_by(period.max(1)).map(move |start| start..start + self.slices).filter(move |r| r.end <= slices)
+    }
+}
+
+#[derive(Debug)]
+struct Row {
+    position: usize,
+    slices: Option<Range<usize>>,
+    sample: SampleId,
+    subject: SubjectId,
+    split: Split,
+}
+
+/// A split set of volumes, without what the leak check left out.
+#[derive(Debug)]
+pub struct VolumeSet {
+    files: VolumeDataset,
+    rows: Vec<Row>,
+    split_hash: String,
+    leaks: LeakReport,
+}
+
+/// A volume with the axes of the patient: slices to the head, rows to the back, columns to the left.
+fn turned(volume: Image<3>) -> Result<Image<3>, CaseError> {
+    if volume.geometry().affine().is_none() {
+        return Ok(volume);
+    }
+    let turn = Reorientation::new(volume.geometry(), Orientation::LPS).and_then(|turn| turn.image(&volume));
+    turn.map_err(|error| CaseError::Turn { reason: error.to_string() })
+}
+
+/// Some slices of a volume.
+fn cut(volume: &Image<3>, slices: &Range<usize>) -> Result<Image<3>, CaseError> {
+    let [_, rows, columns] = volume.geometry().shape();
+    let shape = [slices.len(), rows, columns];
+    let plane = rows * columns;
+    let part = |channel| volume.channel(channel)[slices.start * plane..slices.end * plane].iter().copied();
+    let values: Vec<f32> = (0..volume.channels()).flat_map(part).collect();
+    let grid = match volume.geometry().spacing_mm() {
+        Some(spacing) => Geometry::with_spacing(shape, spacing),
+        None => Geometry::without_spacing(shape),
+    };
+    let refused = |reason: String| CaseError::Turn { reason };
+    let grid = grid.map_err(|error| refused(error.to_string()))?;
+    Image::new(volume.channels(), grid, volume.intensity(), values).map_err(|error| refused(error.to_string()))
+}
+
+impl VolumeSet {
+    /// Opens the raw folder of a data set of volumes, splits it and looks for leaks.
+    ///
+    /// # Policy
+    /// Whole volumes are divided by subject as [`split_of_volumes`](crate::split::split_of_volumes) does. Blocks are
+    /// divided as if each were a subject of its own.
+    ///
+    /// # Errors
+    /// [`CaseError`].
+    pub fn open(
+        root: &Root,
+        manifest: &Manifest,
+        policy: LeakPolicy,
+        blocks: Option<Blocks>,
+    ) -> Result<Self, CaseError> {
+        let files = VolumeDataset::open(root, manifest)?;
+        let all: Vec<_> = (0..files.records().len())
+            .into_par_iter()
+            .map(|position| units(&files, position, blocks))
+            .collect::<Vec<Result<Vec<Unit>, CaseError>>>();
+        let all: Vec<Unit> = all.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let facts = blocks.map(|Blocks { slices, gap }| ("blocks".to_owned(), format!("{slices} slices, gap {gap}")));
+        let split_units: Vec<SplitUnit<'_>> =
+            all.iter().map(|unit| (&unit.sample, &unit.subject, files.records()[unit.position].split)).collect();
+        let table = split_of_units(manifest, &split_units, manifest.split, facts.into_iter().collect())?;
+        let hashes: Vec<PixelHash> = all.iter().map(|unit| unit.pixels).collect();
+        let (leaks, keep) = leak::check(&leak::rows(&table, &hashes), policy)?;
+        let mut text = format!("{}\n", table.hash());
+        let mut rows = Vec::new();
+        for ((unit, row), _) in all.into_iter().zip(table.rows()).zip(keep).filter(|(_, keep)| *keep) {
+            text.push_str(unit.sample.as_str());
+            text.push('\n');
+            let Unit { position, slices, sample, subject, .. } = unit;
+            rows.push(Row { position, slices, sample, subject, split: row.split });
+        }
+        Ok(Self { files, rows, split_hash: sha256_hex(text.as_bytes()), leaks })
+    }
+
+    /// How many volumes or blocks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Its name; `index` is below [`len`](Self::len).
+    #[must_use]
+    pub fn sample(&self, index: usize) -> &SampleId {
+        &self.rows[index].sample
+    }
+
+    /// What counts as independent: who it shows, or the block.
+    #[must_use]
+    pub fn subject(&self, index: usize) -> &SubjectId {
+        &self.rows[index].subject
+    }
+
+    /// Where it belongs.
+    #[must_use]
+    pub fn split(&self, index: usize) -> Split {
+        self.rows[index].split
+    }
+
+    /// A hash of the split and of what was left out.
+    #[must_use]
+    pub fn split_hash(&self) -> &str {
+        &self.split_hash
+    }
+
+    /// What the leak check found.
+    #[must_use]
+    pub fn leaks(&self) -> &LeakReport {
+        &self.leaks
+    }
+
+    /// Reads a volume or a block, turned to the axes of the patient; `index` is below [`len`](Self::len).
+    ///
+    /// # Errors
+    /// As [`VolumeDataset::read`].
+    pub fn read(&self, index: usize) -> Result<Image<3>, CaseError> {
+        let row = &self.rows[index];
+        let volume = turned(self.files.read(row.position)?)?;
+        row.slices.as_ref().map_or(Ok(volume.clone()), |slices| cut(&volume, slices))
+    }
+}
+
+struct Unit {
+    position: usize,
+    slices: Option<Range<usize>>,
+    sample: SampleId,
+    subject: SubjectId,
+    pixels: PixelHash,
+}
+
+fn units(files: &VolumeDataset, position: usize, blocks: Option<Blocks>) -> Result<Vec<Unit>, CaseError> {
+    let record = &files.records()[position];
+    let volume = turned(files.read(position)?)?;
+    let Some(blocks) = blocks else {
+        let (sample, subject) = (record.sample.clone(), record.subject.clone());
+        return Ok(vec![Unit { position, slices: None, sample, subject, pixels: PixelHash::of(&volume) }]);
+    };
+    let depth = volume.geometry().shape()[0];
+    let of_block = |(n, slices): (usize, Range<usize>)| {
+        let name = |whole: &str| format!("{whole}-b{n:03}");
+        let wrong = |reason: String| CaseError::Turn { reason };
+        Ok(Unit {
+            position,
+            sample: SampleId::new(&name(record.sample.as_str())).map_err(|error| wrong(error.to_string()))?,
+            subject: SubjectId::new(&name(record.subject.as_str())).map_err(|error| wrong(error.to_string()))?,
+            pixels: PixelHash::of(&cut(&volume, &slices)?),
+            slices: Some(slices),
+        })
+    };
+    blocks.of(depth).enumerate().map(of_block).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_leave_their_gaps_and_an_unfilled_end_out() {
+        let blocks = Blocks { slices: 3, gap: 2 };
+        assert_eq!(blocks.of(13).collect::<Vec<_>>(), [0..3, 5..8, 10..13]);
+        assert_eq!(blocks.of(12).collect::<Vec<_>>(), [0..3, 5..8]);
+        assert_eq!(blocks.of(2).count(), 0);
+    }
+}
