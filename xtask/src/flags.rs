@@ -155,11 +155,12 @@ pub(crate) enum NewKind {
     Recipe,
 }
 
-/// Tasks that have an embedded default. Enhancement joins when its stages do.
+/// Tasks, each with an embedded default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
     Classify,
     Segment,
+    Enhance,
 }
 
 impl Task {
@@ -172,7 +173,7 @@ impl Task {
             return Ok((Self::Classify, args));
         }
         let task = <Self as ValueEnum>::from_str(&first, false)
-            .map_err(|_| UsageError(format!("no default for task `{first}`, expected classify or segment")))?;
+            .map_err(|_| UsageError(format!("no default for task `{first}`, expected classify, segment or enhance")))?;
         args.remove(0);
         Ok((task, args))
     }
@@ -219,6 +220,7 @@ mod tests {
         }
         let (task, rest) = Task::take(vec!["segment".into(), "--dry-run".into()]).expect("a task that exists");
         assert_eq!((task, rest), (Task::Segment, vec!["--dry-run".into()]));
+        assert_eq!(Task::take(vec!["enhance".into()]).expect("a task that exists"), (Task::Enhance, Vec::new()));
         assert!(Task::take(vec!["translate".into()]).is_err());
     }
 

@@ -42,6 +42,7 @@ pub(crate) fn default_recipe(root: &Path, task: Task) -> anyhow::Result<PathBuf>
     let (folder, dataset) = match task {
         Task::Classify => ("recipes/classify", "chest-phantom"),
         Task::Segment => ("recipes/segment", "thorax-phantom"),
+        Task::Enhance => ("recipes/enhance", "ct-phantom"),
     };
     let mut recipes = repository::files(root)?;
     recipes.retain(|path| path.starts_with(&format!("{folder}/{dataset}_")) && path.ends_with(".toml"));

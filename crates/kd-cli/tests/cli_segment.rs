@@ -133,7 +133,7 @@ fn slices_go_from_recipe_to_report_and_a_student_answers_a_volume_on_its_grid() 
     let answers =
         kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "masks", "--json"]).exits(0).json();
     assert_eq!(answers["answers"].as_array().unwrap().len(), 2);
-    let name = answers["answers"][0]["mask"].as_str().unwrap();
+    let name = answers["answers"][0]["file"].as_str().unwrap();
     let (mask, image) = (folder.path().join("masks").join(name), scan.join(name));
     let grid = |path: &std::path::Path| kd_data::format::Nifti::open(path).unwrap().header().geometry.clone();
     assert!(grid(&mask).same_grid(&grid(&image), 1e-3), "{} and {}", grid(&mask), grid(&image));

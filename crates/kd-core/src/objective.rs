@@ -86,6 +86,9 @@ pub enum TermKind<const O: usize> {
     },
     /// A distance between the student's and the teacher's answers.
     Distill(Box<dyn DistillLoss<O>>),
+    /// The same distance from the truth, where the truth is an answer too, as in restoration: the control that tells what a
+    /// teacher adds from what the distance itself does.
+    Truth(Box<dyn DistillLoss<O>>),
 }
 
 /// One weighted term.
@@ -115,6 +118,10 @@ impl<const O: usize> Term<O> {
                 let labels = if loss.needs_labels() { task.class_labels(target) } else { None };
                 let beside = Beside::new(teacher.clone()).with_mask(task.mask(target)).with_labels(labels);
                 loss.evaluate(raw, beside.at_epoch(epoch))
+            }
+            (TermKind::Truth(loss), _) => {
+                let truth = task.truth(target).expect("the trainer asks for the truth when a term needs it");
+                loss.evaluate(raw, Beside::new(truth).with_mask(task.mask(target)).at_epoch(epoch))
             }
             (TermKind::Distill(_), None) => unreachable!("the trainer asks for a teacher when a term needs one"),
         }
@@ -180,6 +187,12 @@ impl<const O: usize> Objective<O> {
         self.terms.iter().any(|term| matches!(term.kind, TermKind::Distill(_)))
     }
 
+    /// The first term that is measured from the truth as an answer.
+    #[must_use]
+    pub fn needs_truth(&self) -> Option<&Term<O>> {
+        self.terms.iter().find(|term| matches!(term.kind, TermKind::Truth(_)))
+    }
+
     /// Checks that the answers of student and teacher have shapes that every distillation term can compare.
     ///
     /// # Errors
@@ -187,7 +200,7 @@ impl<const O: usize> Objective<O> {
     pub fn check_answers(&self, student: &[usize], teacher: &[usize]) -> Result<(), LossError> {
         self.terms.iter().try_for_each(|term| match &term.kind {
             TermKind::Distill(loss) => loss.check(student, teacher, None),
-            TermKind::Task { .. } => Ok(()),
+            TermKind::Task { .. } | TermKind::Truth(_) => Ok(()),
         })
     }
 

@@ -72,6 +72,11 @@ pub trait Task<const D: usize, const I: usize, const O: usize>: Send + Sync {
     /// Which samples or pixels distillation terms may look at; `None` means all.
     fn mask(&self, target: &Self::Target) -> Option<Tensor<O>>;
 
+    /// The truth as an answer like the network's, where it is one: the true image of a restoration; none otherwise.
+    fn truth(&self, _target: &Self::Target) -> Option<Tensor<O>> {
+        None
+    }
+
     /// Hard class labels for the distillation losses that need them, `[batch, 1, …spatial]`, negative where there is
     /// none. `None` for heads whose labels are no classes (multi-label, ordinal), and for tasks without labels.
     fn class_labels(&self, _target: &Self::Target) -> Option<Tensor<O, Int>> {

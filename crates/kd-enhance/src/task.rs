@@ -214,6 +214,10 @@ impl Task<2, 4, 4> for EnhanceTask {
         sum.expect("a task has at least one loss")
     }
 
+    fn truth(&self, target: &Truth) -> Option<Tensor<4>> {
+        Some(target.images.clone())
+    }
+
     fn mask(&self, _target: &Truth) -> Option<Tensor<4>> {
         None
     }

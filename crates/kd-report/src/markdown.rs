@@ -41,7 +41,14 @@ fn arms(text: &mut String, record: &RunRecord) {
     let mut header = vec!["student", "arm", "role", "seeds"];
     header.extend(metrics.iter().map(|name| record.label(name)));
     header.extend(["parameters", "multiply-adds", "file", "latency p50 / p95", "peak memory", "loss terms"]);
-    let rows = record.all_arms().map(|(group, network, arm)| {
+    let baselines = record.baselines.iter().map(|baseline| {
+        let of = |name: &&str| baseline.metrics.iter().find(|metric| metric.name == **name);
+        let mut row = vec!["\u{2013}".to_owned(), baseline.name.clone(), "no network".to_owned(), dash()];
+        row.extend(metrics.iter().map(|name| of(name).map_or(dash(), |metric| score(record, metric))));
+        row.extend((0..6).map(|_| dash()));
+        row
+    });
+    let arms = record.all_arms().map(|(group, network, arm)| {
         let mut row = vec![
             group.map_or("\u{2013}".to_owned(), |group| group.name.clone()),
             arm.name.clone(),
@@ -60,7 +67,7 @@ fn arms(text: &mut String, record: &RunRecord) {
         ]);
         row
     });
-    section(text, "Arms", &header, rows);
+    section(text, "Arms", &header, baselines.chain(arms));
     for (_, _, arm) in record.all_arms() {
         if let Some(note) = &arm.note {
             *text += &format!("- {}: {}\n", escape(&arm.name), escape(note));

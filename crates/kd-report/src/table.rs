@@ -63,6 +63,13 @@ fn arms(record: &RunRecord) -> Vec<Vec<String>> {
         cells
     };
     let mut rows = vec![header];
+    for baseline in &record.baselines {
+        let mut cells = vec!["\u{2013}".to_owned(), baseline.name.clone(), "\u{2013}".to_owned()];
+        let of = |name: &&str| baseline.metrics.iter().find(|metric| metric.name == **name);
+        cells.extend(metrics.iter().map(|name| score(of(name), record.decimals(name))));
+        cells.extend(["\u{2013}", "\u{2013}"].map(str::to_owned));
+        rows.push(cells);
+    }
     for (group, network, arm) in record.all_arms() {
         rows.push(row(group.map_or("\u{2013}", |group| group.name.as_str()), network, arm));
     }

@@ -9,6 +9,7 @@ use kd_image::Intensity;
 use serde_json::{Map, Value, json};
 
 use crate::args::InspectArgs;
+use crate::dense::enhance::EnhanceCard;
 use crate::dense::segment::SegmentCard;
 use crate::output::{Output, size};
 use crate::package::{Package, Provenance, task_of};
@@ -208,7 +209,8 @@ fn weights(path: &Path, facts: &mut Facts) -> Result<&'static str> {
 fn package(path: &Path, facts: &mut Facts) -> Result<&'static str> {
     let read = match task_of(path) {
         Ok(TaskKind::Segment) => Package::read(path).map(|package| segmenter(package, facts)),
-        Ok(_) => Package::read(path).map(|package| classifier(package, facts)),
+        Ok(TaskKind::Enhance) => Package::read(path).map(|package| restorer(package, facts)),
+        Ok(TaskKind::Classify) => Package::read(path).map(|package| classifier(package, facts)),
         Err(refused) => Err(refused),
     };
     match read {
@@ -247,6 +249,19 @@ fn segmenter(package: Package<SegmentCard>, facts: &mut Facts) {
     facts.add("classes", card.classes);
     facts.add("channels", card.channels);
     facts.add("preparation", json!(card.preparation));
+    origin(card.provenance, card.intended_use, facts);
+}
+
+fn restorer(package: Package<EnhanceCard>, facts: &mut Facts) {
+    let card = package.card;
+    facts.add("student", card.name);
+    facts.add("task", "enhancement");
+    facts.add("network", json!(card.network));
+    facts.add("parameters", card.parameters);
+    facts.add("multiplies", card.multiply_adds);
+    facts.add("channels", card.channels);
+    facts.add("preparation", json!(card.preparation));
+    facts.add("undoes", card.degradation);
     origin(card.provenance, card.intended_use, facts);
 }
 

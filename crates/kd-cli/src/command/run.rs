@@ -8,11 +8,11 @@ use anyhow::Result;
 use kd_data::catalog;
 use kd_data::{Manifest, Root};
 use kd_image::{SampleSource, Split};
-use kd_segment::{NetworkDesign, NetworkSpec};
 
 use crate::args::{RunArgs, Stage};
-use crate::dense::segment::{self, Segment, SegmentCases, SegmentExperiment};
-use crate::dense::{self, DenseTask};
+use crate::dense::enhance::{self, Enhance};
+use crate::dense::segment::{self, Segment};
+use crate::dense::{self, DenseExperiment, DensePrepared, DenseTask};
 use crate::device;
 use crate::output::{Output, UsageError, usage};
 use crate::recipe::{self, AnySource, Experiment};
@@ -39,14 +39,26 @@ pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Re
             let manifest = catalog::resolve(root, &source.recipe.data.name)?;
             let walk = Walk { args, stage, root, out, manifest: &manifest };
             match source.recipe.data.size.len() {
-                2 => walk.segment::<2, 4>(&segment::experiment(&source, &manifest).map_err(usage)?),
-                3 => walk.segment::<3, 5>(&segment::experiment(&source, &manifest).map_err(usage)?),
+                2 => walk.dense::<Segment<2>, 2, 4>(
+                    &segment::experiment(&source, &manifest).map_err(usage)?,
+                    segment::prepare,
+                ),
+                3 => walk.dense::<Segment<3>, 3, 5>(
+                    &segment::experiment(&source, &manifest).map_err(usage)?,
+                    segment::prepare,
+                ),
                 _ => Err(UsageError::new(format!(
                     "`data.size` is {:?}, expected [height, width] or [depth, height, width]",
                     source.recipe.data.size
                 ))
                 .into()),
             }
+        }
+        AnySource::Enhance(source) => {
+            let manifest = catalog::resolve(root, &source.recipe.data.name)?;
+            let walk = Walk { args, stage, root, out, manifest: &manifest };
+            let experiment = enhance::experiment(&source, &manifest).map_err(usage)?;
+            walk.dense::<Enhance, 2, 4>(&experiment, enhance::prepare)
         }
     }
 }
@@ -97,19 +109,20 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    fn segment<const D: usize, const I: usize>(&self, experiment: &SegmentExperiment<D>) -> Result<bool>
-    where
-        Segment<D>: DenseTask<D, I, Spec = NetworkSpec<D>, Design = NetworkDesign, Cases = SegmentCases>,
-    {
+    /// An experiment of a task with an answer for each point.
+    fn dense<T: DenseTask<D, I>, const D: usize, const I: usize>(
+        &self,
+        experiment: &DenseExperiment<T, T::Spec, T::Design>,
+        prepare: impl Fn(&Context<'_, DenseExperiment<T, T::Spec, T::Design>>) -> Result<DensePrepared<T::Cases>>,
+    ) -> Result<bool> {
         experiment.check_arms::<D, I>().map_err(usage)?;
         self.with(experiment, &experiment.seeds, |context| {
-            let prepare = || segment::prepare(context);
             if self.args.dry_run {
-                let forecast = dense::dry_run::run::<Segment<D>, D, I>(context, &prepare()?)?;
+                let forecast = dense::dry_run::run::<T, D, I>(context, &prepare(context)?)?;
                 show(&forecast, &experiment.title, self.out);
                 return Ok(());
             }
-            dense::walk::<Segment<D>, D, I>(context, self.stage, prepare)
+            dense::walk::<T, D, I>(context, self.stage, || prepare(context))
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod cases;
 pub(crate) mod dry_run;
+pub(crate) mod enhance;
 mod experiment;
 mod pictures;
 mod record;
@@ -22,9 +23,9 @@ use kd_core::loss::{DistillLoss, LossError, Parameters};
 use kd_core::{Network, Task};
 use kd_data::format::{NpyValue, StoredArray};
 use kd_data::leak::LeakReport;
-use kd_data::store::{DenseAnswer, DenseSource, DenseStore};
+use kd_data::store::{DenseAnswer, DenseSource, DenseStore, Element};
 use kd_image::Split;
-use kd_metrics::Score;
+use kd_metrics::{Grouping, Score};
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use serde::Serialize;
 
@@ -99,6 +100,9 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     /// A distillation loss by its name.
     fn build(&self, name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<I>>, LossError>;
 
+    /// How the teacher's stored answers are kept.
+    fn soft_element(&self) -> Element;
+
     /// Whatever else decides what a run learns, as text: hard loss, classes, augmentation.
     fn identity(&self) -> String;
 
@@ -121,7 +125,11 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     fn judge(&self, prepared: &DensePrepared<Self::Cases>, case: usize, answer: &StoredArray) -> Result<CaseValues>;
 
     /// What doing nothing is worth, where that is an answer at all.
-    fn do_nothing(&self, prepared: &DensePrepared<Self::Cases>) -> Result<Option<(String, CaseTable)>>;
+    fn do_nothing(
+        &self,
+        prepared: &DensePrepared<Self::Cases>,
+        grouping: &Grouping,
+    ) -> Result<Option<(String, CaseTable)>>;
 
     /// A case as pictures: the image, the truth, and each named answer.
     fn picture(

@@ -84,7 +84,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
         }
     }
     adjust(&mut found.differences)?;
-    let baselines = experiment.task.do_nothing(prepared)?.map(|(name, table)| maker.baseline(name, &table));
+    let baselines = experiment.task.do_nothing(prepared, grouping)?.map(|(name, table)| maker.baseline(name, &table));
     let spec = experiment.teacher.spec.to_string();
     let (parameters, multiply_adds) = (experiment.teacher.parameters, experiment.teacher.multiply_adds);
     let intervals = (scoring.level, scoring.resamples, scoring.seed);

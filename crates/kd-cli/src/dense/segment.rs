@@ -12,6 +12,7 @@ use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{CaseSet, DenseRequest, Placement, prepare_cases};
 use kd_data::store::Element;
 use kd_image::{Geometry, Image, LabelMap, SampleSource, Split};
+use kd_metrics::Grouping;
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use kd_segment::{
     Augmentation, Metric, NetworkDesign, NetworkSpec, SegmentTask, SlidingWindow, UNet, Weighting, judge_case,
@@ -287,7 +288,7 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
         smoothing: recipe.teacher.train.label_smoothing.unwrap_or(0.0),
         students: recipe.student.size.iter().map(|size| sized(&size.name, &size.network)).collect::<Result<_>>()?,
         student_plan,
-        arms: recipe.arm.iter().map(|table| Arm::new(table, sizes)).collect::<Result<_>>()?,
+        arms: recipe.arm.iter().map(|table| Arm::new(table, sizes)?.without_truth()).collect::<Result<_>>()?,
         scoring: Scoring {
             primary: Scoring::place(&metrics, &recipe.score.primary, "score.primary")?,
             secondary: recipe.score.secondary.iter().map(place).collect::<Result<_>>()?,
@@ -360,6 +361,11 @@ macro_rules! dense {
                 loss::build::<$rank>(name, parameters, self.training.head())
             }
 
+            fn soft_element(&self) -> Element {
+                // Half the room and half the reading; a logit keeps 11 bits.
+                Element::F16
+            }
+
             fn identity(&self) -> String {
                 self.identity.clone()
             }
@@ -413,7 +419,11 @@ macro_rules! dense {
                 Ok(CaseValues { whole: scores.whole, parts: scores.classes })
             }
 
-            fn do_nothing(&self, _prepared: &DensePrepared<Self::Cases>) -> Result<Option<(String, CaseTable)>> {
+            fn do_nothing(
+                &self,
+                _prepared: &DensePrepared<Self::Cases>,
+                _grouping: &Grouping,
+            ) -> Result<Option<(String, CaseTable)>> {
                 Ok(None)
             }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use kd_core::train::{Plan, Views};
 use kd_core::{LiveTeacher, Objective, Ramp, State, Teacher, Term, TermKind};
 use kd_data::format::{NpyValue, Npz, StoredArray, write_npz};
-use kd_data::store::{Element, SoftKey, SoftStore, StagedFolder};
+use kd_data::store::{SoftKey, SoftStore, StagedFolder};
 use kd_image::Split;
 use kd_metrics::Grouping;
 use rayon::prelude::*;
@@ -119,8 +119,7 @@ pub(super) fn label<T: DenseTask<D, I>, const D: usize, const I: usize>(
             folds: None,
         },
         n_values: answer.iter().product(),
-        // Half the room and half the reading; a logit keeps 11 bits.
-        element: Element::F16,
+        element: experiment.task.soft_element(),
         at_once: ANSWER_BATCH,
     };
     asking.stored(context).map(Some)

@@ -1,6 +1,6 @@
 //! One way of learning, the same for all tasks: named terms, and the objective made of them.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kd_core::loss::{DistillLoss, LossError, Parameters, Sizes};
 use kd_core::{Objective, Term, TermKind};
 
@@ -28,7 +28,20 @@ impl Arm {
 
     /// Whether any term looks at a teacher.
     pub(crate) fn distills(&self) -> bool {
-        self.terms.iter().any(|term| term.table.loss != TASK)
+        self.terms.iter().any(|term| term.table.loss != TASK && !term.against_truth)
+    }
+
+    /// Refuses terms that are measured from the truth, for tasks whose truth is no answer.
+    pub(crate) fn without_truth(self) -> Result<Self> {
+        match self.terms.iter().find(|term| term.against_truth) {
+            None => Ok(self),
+            Some(term) => bail!(
+                "arm `{}`, term `{}`: `against` = \"truth\" is for restoration, where the truth is an image\nhint: use \
+                 the term `task`",
+                self.name,
+                term.table.name()
+            ),
+        }
     }
 
     /// Builds the objective anew (losses are not copied), each distillation loss through `build`.
@@ -39,6 +52,8 @@ impl Arm {
         let terms = self.terms.iter().map(|term| {
             let kind = if term.table.loss == TASK {
                 TermKind::Task { smoothing: term.smoothing }
+            } else if term.against_truth {
+                TermKind::Truth(build(&term.table.loss, &term.parameters)?)
             } else {
                 TermKind::Distill(build(&term.table.loss, &term.parameters)?)
             };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use serde::de::DeserializeOwned;
 
-use super::{SegmentRecipe, Source, overrides};
+use super::{EnhanceRecipe, SegmentRecipe, Source, overrides};
 use crate::output::usage;
 
 macro_rules! recipes {
@@ -16,17 +16,19 @@ macro_rules! recipes {
 }
 
 /// Name and text of every recipe of the repository.
-pub(crate) static RECIPES: [(&str, &str); 4] = recipes![
+pub(crate) static RECIPES: [(&str, &str); 5] = recipes![
     "classify" / "chest-phantom_thin-16-to-thin-4",
     "classify" / "pneumoniamnist_resnet-18-to-thin",
     "classify" / "blood-cells_resnet-18-to-thin",
     "segment" / "thorax-phantom_u-net-12-to-6",
+    "enhance" / "ct-phantom_dncnn-32-to-10",
 ];
 
 /// A recipe of any task, read strictly.
 pub(crate) enum AnySource {
     Classify(Box<Source>),
     Segment(Box<Source<SegmentRecipe>>),
+    Enhance(Box<Source<EnhanceRecipe>>),
 }
 
 /// Reads a recipe by name or path, with overrides.
@@ -61,6 +63,7 @@ pub(crate) fn parse_any(name: &str, text: &str, sets: &[String]) -> Result<AnySo
     let table: toml::Table = toml::from_str(text).with_context(|| format!("recipe `{name}`"))?;
     match table.get("task").and_then(toml::Value::as_str) {
         Some("segment") => Ok(AnySource::Segment(Box::new(parse(name, text, sets)?))),
+        Some("enhance") => Ok(AnySource::Enhance(Box::new(parse(name, text, sets)?))),
         _ => Ok(AnySource::Classify(Box::new(parse(name, text, sets)?))),
     }
 }
@@ -97,6 +100,10 @@ mod tests {
                         2 => crate::dense::segment::experiment::<2>(&source, manifest).map(drop),
                         _ => crate::dense::segment::experiment::<3>(&source, manifest).map(drop),
                     }
+                }
+                AnySource::Enhance(source) => {
+                    let manifest = kd_data::catalog::find(&source.recipe.data.name).unwrap();
+                    crate::dense::enhance::experiment(&source, manifest).map(drop)
                 }
             };
             assert!(fits.is_ok(), "{name}: {:#}", fits.err().unwrap());

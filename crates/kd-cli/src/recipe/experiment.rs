@@ -182,7 +182,7 @@ fn teacher_weights(recipe: &Recipe) -> Result<Option<(String, bool)>> {
 
 fn arm(table: &ArmTable, head: Head, recipe: &Recipe) -> Result<Arm> {
     let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: 1 };
-    let arm = Arm::new(table, sizes)?;
+    let arm = Arm::new(table, sizes)?.without_truth()?;
     // Losses are built once here, so that a loss that does not fit the head is refused before anything runs.
     arm.objective(|name, parameters| loss::build::<2>(name, parameters, head))?;
     if arm.unlabelled && !(arm.distills() && recipe.data.label_fraction.is_some()) {

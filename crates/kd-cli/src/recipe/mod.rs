@@ -5,6 +5,7 @@
 
 mod arm;
 mod catalog;
+mod enhance;
 mod experiment;
 mod overrides;
 pub(crate) mod plan;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use arm::Arm;
 pub(crate) use catalog::{AnySource, load};
+pub(crate) use enhance::{EnhanceRecipe, HardTerm};
 pub(crate) use experiment::{Experiment, Student};
 pub(crate) use segment::SegmentRecipe;
 

@@ -16,18 +16,23 @@ pub(crate) struct ArmTerm {
     pub(crate) ramp: Ramp,
     pub(crate) parameters: Parameters,
     pub(crate) smoothing: f64,
+    /// Measured from the truth instead of the teacher's answer.
+    pub(crate) against_truth: bool,
 }
 
 /// Reads a term; `sizes` translate a published weight.
 pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
     let mut parameters = Parameters::new();
-    let mut smoothing = 0.0;
+    let (mut smoothing, mut against_truth) = (0.0, false);
     for (key, value) in &table.parameters {
         let value = TermTable::value(value)
             .with_context(|| format!("`{key}` is {value}, expected a number, a flag or a text"))?;
         match (table.loss.as_str(), key.as_str(), &value) {
             (TASK, "smoothing", loss::Value::Number(number)) => smoothing = *number,
             (TASK, ..) => bail!("`{key}` = {value} is not known to the task loss, expected `smoothing` or nothing"),
+            (_, "against", loss::Value::Text(what)) if what == "truth" => against_truth = true,
+            (_, "against", loss::Value::Text(what)) if what == "teacher" => {}
+            (_, "against", _) => bail!("`against` = {value}, expected \"teacher\" or \"truth\""),
             _ => {
                 parameters.0.insert(key.clone(), value);
             }
@@ -63,7 +68,7 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
         (Some(epochs), None | Some(RampShape::Linear)) => Ramp::Linear { epochs },
         (Some(epochs), Some(RampShape::Sigmoid)) => Ramp::Sigmoid { epochs },
     };
-    Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing })
+    Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing, against_truth })
 }
 
 #[cfg(test)]

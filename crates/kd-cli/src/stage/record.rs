@@ -145,7 +145,7 @@ pub(crate) fn role(arm: &Arm) -> Role {
         Role::Extra
     } else if arm.distills() {
         Role::Distilled
-    } else if arm.terms.iter().any(|term| term.smoothing > 0.0) {
+    } else if arm.terms.iter().any(|term| term.smoothing > 0.0 || term.against_truth) {
         Role::Control
     } else {
         Role::Alone
@@ -171,7 +171,7 @@ pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
                     Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
                     _ => None,
                 },
-                source: "teacher".into(),
+                source: if term.against_truth { "truth" } else { "teacher" }.into(),
             },
         })
         .collect()

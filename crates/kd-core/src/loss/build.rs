@@ -142,6 +142,14 @@ pub fn build<const D: usize>(
 /// # Ok::<(), kd_core::loss::LossError>(())
 /// ```
 pub fn build_image<const D: usize>(name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<D>>, LossError> {
+    Ok(Box::new(image_distance::<D>(name, parameters)?))
+}
+
+/// As [`build_image`], the loss by itself: what a restoration is compared with the truth by.
+///
+/// # Errors
+/// As [`build_image`].
+pub fn image_distance<const D: usize>(name: &str, parameters: &Parameters) -> Result<ImageDistance, LossError> {
     let entry = find(name)?;
     let given = Given { entry, parameters };
     given.check_names()?;
@@ -153,7 +161,7 @@ pub fn build_image<const D: usize>(name: &str, parameters: &Parameters) -> Resul
     }
     let output = Output::of_rank(D);
     entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
-    Ok(Box::new(given.image_distance()?))
+    given.image_distance()
 }
 
 const IMAGES_REFUSAL: Refusal = Refusal {

@@ -46,7 +46,7 @@ pub use adaptive::{AdaptiveHinton, Certainty};
 pub use bernoulli::BernoulliKd;
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
 pub use boundary::BoundaryKd;
-pub use build::{Parameters, Value, build, build_image};
+pub use build::{Parameters, Value, build, build_image, image_distance};
 pub use catalog::{CATALOG, LossEntry, On, Output, ParameterEntry, Range, Refusal, find};
 pub use channel_wise::ChannelWiseKd;
 pub use compared::Beside;

@@ -44,6 +44,14 @@ pub enum TrainError {
         /// Which one.
         split: &'static str,
     },
+    /// A term asks for the truth of a task whose truth is no answer.
+    #[error(
+        "term `{term}` is measured from the truth, expected a task whose truth is an answer, as in restoration\nhint: use the task's own loss"
+    )]
+    NoTruth {
+        /// The term.
+        term: String,
+    },
     /// A distillation term without a teacher.
     #[error("term `{term}` needs a teacher, and none was given")]
     NoTeacher {
@@ -237,6 +245,7 @@ impl<T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> Fit<'_, T
             let kind = match &term.kind {
                 TermKind::Task { smoothing } => format!("task {smoothing}"),
                 TermKind::Distill(loss) => format!("{loss:?}"),
+                TermKind::Truth(loss) => format!("truth {loss:?}"),
             };
             format!("{} {} {:?} {kind}", term.name, term.weight, term.ramp)
         });
@@ -366,6 +375,11 @@ where
             Some(teacher) => Some(teacher.answer(&batch.input, &batch.ids, view)?),
             None => None,
         };
+        if let Some(term) = run.objective.needs_truth()
+            && run.task.truth(&batch.target).is_none()
+        {
+            return Err(TrainError::NoTruth { term: term.name.clone() });
+        }
         let raw = self.student.forward(Tensor::from_inner(batch.input));
         if let Some(answer) = &answer {
             run.objective.check_answers(&raw.dims(), &answer.dims())?;
@@ -409,7 +423,7 @@ where
         let epoch = self.progress.epoch;
         for (term, &norm) in run.objective.terms().iter().zip(&self.progress.gradient_norms) {
             let ramping = term.ramp.factor(epoch) < 1.0;
-            if matches!(term.kind, TermKind::Distill(_)) && !ramping && norm <= 0.0 {
+            if matches!(term.kind, TermKind::Distill(_) | TermKind::Truth(_)) && !ramping && norm <= 0.0 {
                 return Err(TrainError::NoGradient { term: term.name.clone(), epoch: epoch + 1 });
             }
         }

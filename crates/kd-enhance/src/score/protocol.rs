@@ -71,6 +71,12 @@ impl ScoreRange {
         }
     }
 
+    /// The lower and the higher intensity.
+    #[must_use]
+    pub fn bounds(&self) -> [f64; 2] {
+        [self.low, self.high]
+    }
+
     /// How wide it is.
     #[must_use]
     pub fn width(&self) -> f64 {
@@ -89,8 +95,9 @@ impl ScoreRange {
         }
     }
 
-    /// Intensities as they are scored.
-    pub(crate) fn applied(&self, values: &[f32]) -> Vec<f64> {
+    /// Intensities as they are scored: clipped where the range says so.
+    #[must_use]
+    pub fn applied(&self, values: &[f32]) -> Vec<f64> {
         let value = |&value: &f32| {
             if self.clip { f64::from(value).clamp(self.low, self.high) } else { f64::from(value) }
         };

@@ -3,6 +3,8 @@
 //! Every image goes through the preparation that the training images went through; it travels in the package. One bad
 //! file does not cost the answers for the others, but it is named, counted and makes the command fail in the end.
 
+mod enhance;
+mod segment;
 mod volumes;
 
 use std::collections::BTreeSet;
@@ -64,8 +66,9 @@ struct Student {
 /// Answers all inputs; false when one of them could not be answered.
 pub(crate) fn run(args: PredictArgs, _root: &Root, out: &Output) -> Result<bool> {
     match task_of(&args.package)? {
-        TaskKind::Segment => volumes::run(&args, out),
-        _ => classify(args, out),
+        TaskKind::Classify => classify(args, out),
+        TaskKind::Segment => segment::run(&args, out),
+        TaskKind::Enhance => enhance::run(&args, out),
     }
 }
 

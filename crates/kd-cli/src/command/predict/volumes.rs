@@ -1,26 +1,20 @@
-//! Volumes through a student of segmentation: NIfTI files and DICOM series in, masks on the same grid out.
+//! Volumes through a student: NIfTI files and DICOM series in, a file for each out; what the file is, the task says.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use burn::tensor::Device;
-use kd_core::Head;
 use kd_data::format::{
     DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, sniff, table_csv,
-    write_nifti_labels,
 };
 use kd_data::store::{StagedFolder, write_atomic};
-use kd_image::{Geometry, Image, Intensity, LabelMap};
-use kd_segment::{NetworkSpec, UNet};
+use kd_image::{Geometry, Image, Intensity};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Failure, free};
+use super::Failure;
 use crate::args::PredictArgs;
-use crate::dense::segment::{SegmentCard, SegmentVolume};
-use crate::device;
 use crate::output::{Output, columns};
-use crate::package::Package;
+use crate::package::Provenance;
 use crate::progress::Progress;
 
 /// Volumes that are shown in the terminal.
@@ -28,15 +22,42 @@ const SHOWN: usize = 10;
 
 /// The answer to one volume.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Answer {
-    input: String,
-    /// Name of the mask below the folder of the answers.
-    mask: String,
-    /// Points of each class.
-    points: Vec<u64>,
-    /// Volume of each class in ml; none where the spacing is unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    volumes_ml: Option<Vec<f64>>,
+pub(super) struct Answer<T> {
+    pub(super) input: String,
+    /// Name of the answer below the folder of the answers.
+    pub(super) file: String,
+    #[serde(flatten)]
+    pub(super) told: T,
+}
+
+/// A finished student that answers volumes.
+pub(super) trait VolumeStudent {
+    /// What is told of an answer.
+    type Told: Serialize;
+
+    /// Channels that a volume has to have.
+    fn channels(&self) -> usize;
+
+    /// Answers a volume into a file.
+    fn answer(&self, image: &Image<3>, path: &Path) -> Result<Self::Told>;
+
+    /// Columns of the terminal's table, and those of the file's.
+    fn headers(&self) -> [Vec<String>; 2];
+
+    /// Their cells.
+    fn cells(&self, told: &Self::Told) -> [Vec<String>; 2];
+
+    /// What the document says of the package.
+    fn package(&self) -> PackageFacts<'_>;
+}
+
+/// What the document says of a package.
+pub(super) struct PackageFacts<'a> {
+    pub(super) name: &'a str,
+    pub(super) provenance: &'a Provenance,
+    pub(super) intended_use: &'a str,
+    /// Facts of the task.
+    pub(super) more: Value,
 }
 
 /// A volume that lies somewhere.
@@ -47,47 +68,19 @@ enum Found {
 }
 
 /// Answers all inputs; false when one of them could not be answered.
-pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
-    free(&args.out)?;
-    let package = Package::<SegmentCard>::read(&args.package)?;
-    let choice = device::resolve(&args.device)?;
-    let card = &package.card;
-    let head = card.head.head(card.classes.len())?;
-    let network: Box<dyn SegmentVolume> = match card.preparation.size.len() {
-        2 => {
-            let spec: NetworkSpec<2> = card.network.clone().spec(card.channels, head.n_outputs())?;
-            let network: UNet<4> = package.weights.load_into(spec.init(&choice.device))?;
-            Box::new(network)
-        }
-        3 => {
-            let spec: NetworkSpec<3> = card.network.clone().spec(card.channels, head.n_outputs())?;
-            let network: UNet<5> = package.weights.load_into(spec.init(&choice.device))?;
-            Box::new(network)
-        }
-        other => bail!("package prepares images of {other} axes, expected 2 or 3"),
-    };
+pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &str, out: &Output) -> Result<bool> {
     let mut failures = Vec::new();
     let volumes = gather(&args.inputs, &mut failures)?;
     let staged = StagedFolder::create(&args.out)?;
     let mut progress = Progress::new(out, "predict", volumes.len() as u64);
-    let mut answers: Vec<Answer> = Vec::new();
+    let mut answers: Vec<Answer<S::Told>> = Vec::new();
     for (n, (name, volume)) in volumes.into_iter().enumerate() {
         progress.set(n as u64, &name);
-        // Names of masks tell volumes apart; a second one of a name gets a number.
-        let stem = name.replace('/', "_");
-        let taken = |mask: &str| answers.iter().any(|answer| answer.mask == mask);
-        let mut mask = format!("{stem}.nii.gz");
-        for number in 2.. {
-            if !taken(&mask) {
-                break;
-            }
-            mask = format!("{stem}_{number}.nii.gz");
-        }
-        match answer(volume, network.as_ref(), card, head, &choice.device) {
-            Ok(labels) => {
-                write_nifti_labels(&staged.path().join(&mask), &labels)?;
-                answers.push(counted(name, mask, &labels, card.classes.len()));
-            }
+        let file = free_name(&name, &answers);
+        let answered =
+            read(volume, student.channels()).and_then(|image| student.answer(&image, &staged.path().join(&file)));
+        match answered {
+            Ok(told) => answers.push(Answer { input: name, file, told }),
             Err(refused) => failures.push(Failure { input: name, error: format!("{refused:#}") }),
         }
     }
@@ -101,8 +94,9 @@ pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
             failures.len()
         );
     }
-    let document = document(card, &choice.name, &answers, &failures);
-    write_atomic(&staged.path().join("predictions.csv"), csv(card, &answers).as_bytes())?;
+    let document = document(student, device, &answers, &failures);
+    let [shown, kept] = tables(student, &answers);
+    write_atomic(&staged.path().join("predictions.csv"), table_csv(&kept[0], &kept[1..]).as_bytes())?;
     let json = serde_json::to_string_pretty(&document)? + "\n";
     write_atomic(&staged.path().join("predictions.json"), json.as_bytes())?;
     if args.out.is_dir() {
@@ -113,13 +107,63 @@ pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
     if out.is_json() {
         out.json(&document)?;
     } else {
-        out.data(summary(card, &answers));
-        out.note(format!("\n{} masks in {}", answers.len(), args.out.display()));
+        let head: Vec<&str> = shown[0].iter().map(String::as_str).collect();
+        let mut text = columns(&head, &shown[1..shown.len().min(SHOWN + 1)]);
+        if answers.len() > SHOWN {
+            text += &format!("\n… {} more", answers.len() - SHOWN);
+        }
+        out.data(text);
+        out.note(format!("\n{} answers in {}", answers.len(), args.out.display()));
     }
     if !failures.is_empty() {
         out.note(format!("{} of {} inputs could not be answered", failures.len(), failures.len() + answers.len()));
     }
     Ok(failures.is_empty())
+}
+
+/// A file for a volume's answer; a second one of a name gets a number.
+fn free_name<T>(volume: &str, answers: &[Answer<T>]) -> String {
+    let stem = volume.replace('/', "_");
+    let numbered = (2..).map(|number| format!("{stem}_{number}.nii.gz"));
+    let mut names = std::iter::once(format!("{stem}.nii.gz")).chain(numbered);
+    let is_free = |name: &String| answers.iter().all(|answer| answer.file != *name);
+    names.find(is_free).expect("numbers do not end")
+}
+
+/// The terminal's table and the file's, the header first.
+fn tables<S: VolumeStudent>(student: &S, answers: &[Answer<S::Told>]) -> [Vec<Vec<String>>; 2] {
+    let [shown, kept] = student.headers();
+    let start = |names: &[&str], more: Vec<String>| -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).chain(more).collect()
+    };
+    let mut tables = [vec![start(&["input"], shown)], vec![start(&["input", "file"], kept)]];
+    for answer in answers {
+        let [shown, kept] = student.cells(&answer.told);
+        tables[0].push(start(&[&answer.input], shown));
+        tables[1].push(start(&[&answer.input, &answer.file], kept));
+    }
+    tables
+}
+
+fn document<S: VolumeStudent>(student: &S, device: &str, answers: &[Answer<S::Told>], failures: &[Failure]) -> Value {
+    let package = student.package();
+    let mut document = json!({
+        "schema": 1,
+        "package": {
+            "name": package.name,
+            "weights_hash": package.provenance.weights_hash,
+            "dataset": package.provenance.dataset,
+            "intended_use": package.intended_use,
+        },
+        "program": crate::host::program(),
+        "device": device,
+        "answers": answers,
+        "failed": failures,
+    });
+    if let (Value::Object(document), Value::Object(more)) = (&mut document, package.more) {
+        document.extend(more);
+    }
+    document
 }
 
 /// All volumes behind the inputs, each with a name.
@@ -164,21 +208,15 @@ fn stem(name: &str) -> &str {
     name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii")).unwrap_or(name)
 }
 
-fn answer(
-    found: Found,
-    network: &dyn SegmentVolume,
-    card: &SegmentCard,
-    head: Head,
-    device: &Device,
-) -> Result<LabelMap<3>> {
+fn read(found: Found, channels: usize) -> Result<Image<3>> {
     let image = match found {
-        Found::Nifti(path) => nifti(&path, card.channels)?,
+        Found::Nifti(path) => nifti(&path, channels)?,
         Found::Series(stack) => stack.read(Tilt::KeepSheared)?.image,
     };
-    if image.channels() != card.channels {
-        bail!("volume has {} channels, expected {}", image.channels(), card.channels);
+    if image.channels() != channels {
+        bail!("volume has {} channels, expected {channels}", image.channels());
     }
-    network.segment_volume(&image, &card.preparation, head, device)
+    Ok(image)
 }
 
 /// A NIfTI with as many volumes as the network takes channels.
@@ -200,68 +238,4 @@ fn nifti(path: &Path, channels: usize) -> Result<Image<3>> {
         values.extend(image.into_values());
     }
     Ok(Image::new(channels, grid.context("a network takes one channel or more")?, Intensity::Arbitrary, values)?)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "points are far below 2^53")]
-fn counted(input: String, mask: String, labels: &LabelMap<3>, n_classes: usize) -> Answer {
-    let mut points = vec![0u64; n_classes];
-    for &label in labels.labels() {
-        points[usize::from(label)] += 1;
-    }
-    let ml = labels.geometry().spacing_mm().map(|mm| mm.iter().product::<f64>() / 1000.0);
-    let volumes_ml = ml.map(|ml| points.iter().map(|&points| points as f64 * ml).collect());
-    Answer { input, mask, points, volumes_ml }
-}
-
-fn document(card: &SegmentCard, device: &str, answers: &[Answer], failures: &[Failure]) -> Value {
-    json!({
-        "schema": 1,
-        "package": {
-            "name": card.name,
-            "weights_hash": card.provenance.weights_hash,
-            "dataset": card.provenance.dataset,
-            "intended_use": card.intended_use,
-        },
-        "program": crate::host::program(),
-        "device": device,
-        "classes": card.classes,
-        "answers": answers,
-        "failed": failures,
-    })
-}
-
-fn csv(card: &SegmentCard, answers: &[Answer]) -> String {
-    let header: Vec<String> = ["input", "mask"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(card.classes.iter().skip(1).map(|class| format!("ml_{}", class.replace(' ', "_"))))
-        .collect();
-    let rows: Vec<Vec<String>> = answers
-        .iter()
-        .map(|answer| {
-            let ml = (1..card.classes.len())
-                .map(|class| answer.volumes_ml.as_ref().map_or_else(String::new, |ml| format!("{:.3}", ml[class])));
-            [answer.input.clone(), answer.mask.clone()].into_iter().chain(ml).collect()
-        })
-        .collect();
-    table_csv(&header, &rows)
-}
-
-fn summary(card: &SegmentCard, answers: &[Answer]) -> String {
-    let mut header = vec!["input"];
-    let named: Vec<String> = card.classes.iter().skip(1).map(|class| format!("{class}, ml")).collect();
-    header.extend(named.iter().map(String::as_str));
-    let row = |answer: &Answer| {
-        let ml = (1..card.classes.len()).map(|class| match &answer.volumes_ml {
-            Some(ml) => format!("{:.1}", ml[class]),
-            None => format!("{} points", answer.points[class]),
-        });
-        std::iter::once(answer.input.clone()).chain(ml).collect::<Vec<String>>()
-    };
-    let rows: Vec<Vec<String>> = answers.iter().take(SHOWN).map(row).collect();
-    let mut text = columns(&header, &rows);
-    if answers.len() > SHOWN {
-        text += &format!("\n… {} more", answers.len() - SHOWN);
-    }
-    text
 }

@@ -1,0 +1,197 @@
+//! Enhancement from recipe to restored volume, with the built program: small numbers, every stage.
+
+mod program;
+
+use program::{kd, text};
+
+/// A set of 8 subjects, seconds to learn.
+const DATASET: &str = r#"
+name = "small-ct"
+title = "Small thoraxes"
+task = "enhancement"
+notes = ["generated"]
+[image]
+channels = 1
+size = [32, 32]
+intensity = "hounsfield"
+[license]
+spdx = "MIT"
+[citation]
+text = "none"
+[split]
+policy = "official"
+[generator]
+kind = "ct"
+region = "thorax"
+size = 32
+slices = 4
+spacing_mm = 10.4
+slice_mm = 10.0
+n_subjects = 8
+split = [0.5, 0.25, 0.25]
+difficulty = 0.0
+seed = 1
+[source]
+layout = "generator"
+"#;
+
+const RECIPE: &str = r#"
+title = "small"
+task = "enhance"
+[data]
+name = "NAME"
+size = [32, 32]
+intensity = { kind = "linear", offset = -1000.0, scale = 1000.0 }
+degradation_seed = 0
+degradation = DEGRADATION
+leak_policy = "stop"
+unit = "generated subject"
+hard_loss = [{ loss = "l1", weight = 1.0 }]
+[augment]
+views = 2
+patch = PATCH
+mirror_columns = true
+[teacher]
+name = "large"
+network = NETWORK
+[teacher.train]
+epochs = 40
+batch_size = 4
+optimizer = { name = "adamw", weight_decay = 0.0 }
+learning_rate = 0.01
+warmup = 0.0
+decay = { name = "constant" }
+select = "psnr_db"
+[student]
+seeds = [0, 1]
+[[student.size]]
+name = "small"
+network = NETWORK
+[student.train]
+epochs = 1
+batch_size = 4
+optimizer = { name = "adamw", weight_decay = 0.0 }
+learning_rate = 0.003
+warmup = 0.0
+decay = { name = "constant" }
+select = "psnr_db"
+[[arm]]
+name = "alone"
+[[arm.term]]
+loss = "task"
+weight = 1.0
+[[arm]]
+name = "control"
+[[arm.term]]
+loss = "task"
+weight = 0.5
+[[arm.term]]
+loss = "gradient"
+weight = 0.5
+against = "truth"
+[[arm]]
+name = "distilled"
+[[arm.term]]
+loss = "task"
+weight = 0.5
+[[arm.term]]
+loss = "gradient"
+weight = 0.5
+[score]
+primary = "psnr_db"
+secondary = ["ssim"]
+range = [-1000.0, 1000.0]
+clip = true
+resamples = 50
+level = 0.95
+method = "percentile"
+seed = 0
+package = { student = "small", arm = "distilled", intended_use = "none" }
+"#;
+
+const DENOISER: &str = r#"{ architecture = "dncnn", width = 8, layers = 3, norm = "none" }"#;
+const NOISE: &str = r#"{ kind = "gaussian", sigma = 60.0 }"#;
+
+fn folder(degradation: &str, network: &str, patch: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dataset.toml"), DATASET).unwrap();
+    let recipe = RECIPE
+        .replace("NAME", text(&folder.path().join("dataset.toml")))
+        .replace("DEGRADATION", degradation)
+        .replace("NETWORK", network)
+        .replace("PATCH", patch);
+    std::fs::write(folder.path().join("small.toml"), recipe).unwrap();
+    folder
+}
+
+fn package(folder: &std::path::Path) -> std::path::PathBuf {
+    let reports = folder.join("artifacts/reports");
+    let report = std::fs::read_dir(&reports).unwrap().next().unwrap().unwrap().path();
+    report.join("small-ct_small_distilled.kdp")
+}
+
+#[test]
+fn noise_is_learned_away_and_a_student_restores_a_volume_on_its_grid() {
+    let folder = folder(NOISE, DENOISER, "[16, 16]");
+    let record = kd(folder.path(), &["run", "small.toml", "--json"]).exits(0).json();
+    assert_eq!(record["task"], "enhance");
+    assert_eq!(record["teacher"]["hash_before"], record["teacher"]["hash_after"]);
+    let psnr = |of: &serde_json::Value| of["metrics"][0]["value"].as_f64().unwrap();
+    let (nothing, teacher) = (psnr(&record["baselines"][0]), psnr(&record["teacher"]["arm"]));
+    // 20 log10(2000 / 60) is 30.5; clipping makes the noise in air a little smaller.
+    assert!((30.0..33.0).contains(&nothing), "{nothing}");
+    assert!(teacher > nothing + 1.0, "{teacher} and {nothing}");
+    let arms = record["students"][0]["arms"].as_array().unwrap();
+    let roles: Vec<&str> = arms.iter().map(|arm| arm["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["alone", "control", "distilled"]);
+    assert_eq!(arms[1]["terms"][1]["source"], "truth");
+    let again = kd(folder.path(), &["run", "small.toml", "--json"]).exits(0).json();
+    assert_eq!(record["students"], again["students"]);
+
+    let package = package(folder.path());
+    let told = kd(folder.path(), &["inspect", text(&package), "--json"]).exits(0).json();
+    assert_eq!(told["contents"]["task"], "enhancement", "{told}");
+    let scan = folder.path().join("artifacts/raw/small-ct/test/images");
+    let answers =
+        kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "restored", "--json"]).exits(0).json();
+    assert_eq!(answers["answers"].as_array().unwrap().len(), 2);
+    let name = answers["answers"][0]["file"].as_str().unwrap();
+    let (restored, image) = (folder.path().join("restored").join(name), scan.join(name));
+    let grid = |path: &std::path::Path| kd_data::format::Nifti::open(path).unwrap().header().geometry.clone();
+    assert!(grid(&restored).same_grid(&grid(&image), 1e-3), "{} and {}", grid(&restored), grid(&image));
+}
+
+#[test]
+fn a_finer_answer_covers_the_same_field_of_view() {
+    let network = r#"{ architecture = "edsr", width = 4, blocks = 1, factor = 2, residual_scale = 1.0 }"#;
+    let folder = folder(r#"{ kind = "downsample", factor = 2, blur_sigma = 0.5 }"#, network, "[8, 8]");
+    let record = kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
+    assert_eq!(record["baselines"][0]["name"], "bicubic");
+    let scan = folder.path().join("artifacts/raw/small-ct/test/images");
+    let package = package(folder.path());
+    let answers =
+        kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "finer", "--json"]).exits(0).json();
+    assert_eq!(answers["answers"][0]["shape"], serde_json::json!([4, 64, 64]));
+    let name = answers["answers"][0]["file"].as_str().unwrap();
+    let finer = kd_data::format::Nifti::open(&folder.path().join("finer").join(name)).unwrap();
+    let spacing = finer.header().geometry.spacing_mm().unwrap();
+    assert!(spacing.iter().zip([10.0, 5.2, 5.2]).all(|(a, b)| (a - b).abs() < 1e-4), "{spacing:?}");
+}
+
+#[test]
+fn a_recipe_that_does_not_fit_is_refused_before_anything_is_made() {
+    let folder = folder(NOISE, DENOISER, "[16, 16]");
+    let refused = |set: &str| kd(folder.path(), &["run", "small.toml", "--set", set]).exits(2);
+    refused("data.intensity.kind=each-volume").says(&["intensity"]);
+    refused("augment.patch=[64, 16]").says(&["patch is 64 x 16", "32 x 32"]);
+    refused("augment.views=0").says(&["views"]);
+    refused("data.degradation={ kind = \"rician\", sigma = 1.0 }").says(&["rician", "hounsfield", "hint:"]);
+    refused("data.degradation={ kind = \"downsample\", factor = 2, blur_sigma = 0.0 }")
+        .says(&["network `large`", "expected 2"]);
+    refused("arm.distilled.gradient.loss=hinton").says(&["hinton", "images", "hint:"]);
+    refused("arm.alone.task.smoothing=0.1").says(&["arm `alone` smooths labels"]);
+    refused("arm.control.gradient.against=mirror").says(&["`against` = text `mirror`", "truth"]);
+    refused("score.primary=dice").says(&["`score.primary` is \"dice\"", "psnr_db"]);
+    refused("data.name=thorax-phantom").says(&["restores", "segmentation", "hint:"]);
+    assert!(!folder.path().join("artifacts").exists());
+}
