@@ -289,6 +289,18 @@ mod tests {
     }
 
     #[test]
+    fn a_term_against_the_truth_is_the_loss_from_the_true_image() {
+        let task = task([4, 4], 1, Views::default(), vec![(1.0, ImageDistance::L1)]);
+        let truth = image([4, 4], |n| n as f32 / 16.0);
+        let batch = task.batch(vec![sample("a", truth.clone(), truth)], None, &Device::flex()).unwrap();
+        let kind = kd_core::TermKind::Truth(Box::new(ImageDistance::Mse));
+        let term = kd_core::Term { name: "mse".into(), weight: 3.0, ramp: kd_core::Ramp::None, kind };
+        let objective = kd_core::Objective::new(vec![term]).unwrap();
+        let parts = objective.evaluate(&task, &(batch.input + 0.5), &batch.target, None, 0);
+        assert!((parts.total.into_scalar::<f32>() - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
     fn measures_are_in_the_unit_of_the_source() {
         let task = task([16, 16], 1, Views::default(), vec![(1.0, ImageDistance::L1)]);
         let truth = image([16, 16], |n| (n % 16) as f32 / 16.0);

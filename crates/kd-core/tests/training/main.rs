@@ -244,3 +244,15 @@ fn accumulated_batches_step_like_one_batch() {
         }
     }
 }
+
+#[test]
+fn a_distance_from_the_truth_is_refused_where_the_truth_is_no_answer() {
+    let parameters = kd_core::loss::Parameters::new().with("temperature", 2.0);
+    let loss = kd_core::loss::build("hinton", &parameters, kd_core::Head::TwoClassSoftmax).unwrap();
+    let kind = kd_core::TermKind::Truth(loss);
+    let term = kd_core::Term { name: "near".into(), weight: 1.0, ramp: kd_core::Ramp::None, kind };
+    let objective = Objective::new(vec![term]).unwrap();
+    assert!(!objective.needs_teacher());
+    let refused = setup().run(&plan(1), &objective, None, None, &mut Recorder::default()).unwrap_err();
+    assert!(matches!(&refused, TrainError::NoTruth { term } if term == "near"), "{refused}");
+}
