@@ -3,13 +3,17 @@
 //! Everything that a flag can get wrong by itself is refused here, before a file is touched, with exit code 2.
 
 mod import;
+mod metrics;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use import::IMPORT_HELP;
 pub(crate) use import::{EmptyMasksName, ImportArgs, ImportFormatName, ImportTaskName, IntensityName, MaskNumbers};
+pub(crate) use metrics::{
+    ClassifyArgs, EnhanceArgs, IntervalArgs, IntervalName, MetricsCommand, ScoreKind, SegmentArgs, TaskName,
+};
 
 const ABOUT: &str = "Distils a large medical-image network into a small one, and shows whether it helped";
 
@@ -247,87 +251,6 @@ pub(crate) enum DataCommand {
 pub(crate) struct InspectArgs {
     /// An image, array, archive, weights file or package
     pub(crate) file: PathBuf,
-}
-
-/// What is asked about each image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TaskName {
-    /// One of two classes; the second is the positive one
-    Binary,
-    /// One of several classes
-    MultiClass,
-    /// Any number of labels, each present or absent
-    MultiLabel,
-    /// One of several classes that have an order
-    Ordinal,
-}
-
-/// What to score.
-#[derive(Debug, Subcommand)]
-pub(crate) enum MetricsCommand {
-    /// Classification: AUROC, accuracy, calibration and more, each with an interval
-    #[command(after_help = METRICS_HELP)]
-    Classify(ClassifyArgs),
-}
-
-const METRICS_HELP: &str = "\
-Examples:
-  kd metrics classify --pred logits.npy --truth labels.npy --scores logits
-  kd metrics classify --pred run.npz:probs --truth run.npz:labels --scores probs --groups patients.npy
-  kd metrics classify --pred scores.csv --scores probs --json
-
-Predictions are [n, classes], or [n] for one channel. Truth is [n] or [n, 1] classes, or [n, labels] of 0 and 1.
-Files are .npy, .npz (`file.npz:array` where there are several) or CSV with the columns id, truth (or truth_0, …
-for several labels) and score_0, …. Two files with ids are joined by id.";
-
-/// Predictions, truth, and how to be sure of the difference.
-#[derive(Debug, Args)]
-pub(crate) struct ClassifyArgs {
-    /// Predictions
-    #[arg(long, value_name = "FILE")]
-    pub(crate) pred: String,
-    /// Truth; may be left out when the predictions are a CSV with truth
-    #[arg(long, value_name = "FILE")]
-    pub(crate) truth: Option<String>,
-    /// What the predictions are
-    #[arg(long, value_enum)]
-    pub(crate) scores: ScoreKind,
-    /// What was asked [default: as the shapes say; ordinal must be named]
-    #[arg(long, value_enum)]
-    pub(crate) task: Option<TaskName>,
-    /// Who each sample belongs to: an array with a number or text a sample, or CSV with the columns id, group
-    #[arg(long, value_name = "FILE")]
-    pub(crate) groups: Option<String>,
-    /// Confidence level of the intervals
-    #[arg(long, default_value_t = 0.95)]
-    pub(crate) level: f64,
-    /// Bootstrap draws
-    #[arg(long, default_value_t = 2000)]
-    pub(crate) resamples: usize,
-    /// How draws become an interval
-    #[arg(long, value_enum, default_value_t = IntervalName::Bca)]
-    pub(crate) method: IntervalName,
-    /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-}
-
-/// What numbers in a file of predictions are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ScoreKind {
-    /// Probabilities in 0..1
-    Probs,
-    /// Raw network outputs
-    Logits,
-}
-
-/// How bootstrap draws become an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IntervalName {
-    /// Bias-corrected and accelerated
-    Bca,
-    /// Plain percentiles
-    Percentile,
 }
 
 /// Which loss.

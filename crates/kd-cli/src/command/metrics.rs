@@ -1,6 +1,9 @@
 //! `kd metrics`: scores of anybody's predictions, with the policy behind each number and an interval over subjects.
 
+mod dense;
+mod enhance;
 mod load;
+mod segment;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +19,7 @@ use kd_metrics::{
 use serde_json::{Map, Value, json};
 
 use self::load::{Loaded, load, refusal};
-use crate::args::{ClassifyArgs, IntervalName, MetricsCommand, ScoreKind, TaskName};
+use crate::args::{ClassifyArgs, IntervalArgs, IntervalName, MetricsCommand, ScoreKind, TaskName};
 use crate::output::{Output, columns, usage};
 use crate::progress::Progress;
 
@@ -33,9 +36,16 @@ struct Reported {
 
 /// Scores predictions.
 pub(crate) fn run(command: MetricsCommand, _root: &Root, out: &Output) -> Result<bool> {
-    let MetricsCommand::Classify(args) = command;
-    let plan = plan(&args)?;
-    let loaded = load(&args)?;
+    match command {
+        MetricsCommand::Classify(args) => classify(&args, out),
+        MetricsCommand::Segment(args) => segment::run(&args, out),
+        MetricsCommand::Enhance(args) => enhance::run(&args, out),
+    }
+}
+
+fn classify(args: &ClassifyArgs, out: &Output) -> Result<bool> {
+    let plan = plan(&args.interval)?;
+    let loaded = load(args)?;
     let judged = Judged::from_probabilities(loaded.head, loaded.n_classes, &loaded.probabilities, &loaded.targets)
         .map_err(|refused| match refused {
             JudgeError::Undefined(undefined) => refusal(undefined),
@@ -49,14 +59,14 @@ pub(crate) fn run(command: MetricsCommand, _root: &Root, out: &Output) -> Result
     let reported = measure(&loaded, &judged, &grouping, plan, out);
     let classes = per_class(judged.predictions());
     if out.is_json() {
-        out.json(&document(&args, &loaded, &judged, &grouping, plan, &reported, &classes))?;
+        out.json(&document(args, &loaded, &judged, &grouping, plan, &reported, &classes))?;
         return Ok(true);
     }
-    out.data(page(&args, &loaded, &grouping, plan, &reported, &classes));
+    out.data(page(args, &loaded, &grouping, plan, &reported, &classes));
     Ok(true)
 }
 
-fn plan(args: &ClassifyArgs) -> Result<BootstrapPlan> {
+fn plan(args: &IntervalArgs) -> Result<BootstrapPlan> {
     if !(args.level > 0.0 && args.level < 1.0) {
         return Err(usage(anyhow!("--level is {}, expected a number above 0 and below 1", args.level)));
     }

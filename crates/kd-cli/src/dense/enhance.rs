@@ -178,9 +178,7 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
         pixels: view.iter().map(|side| side * factor).product(),
     };
     let unit_name = if manifest.image.intensity == Intensity::Hounsfield { "HU" } else { "" };
-    // A metric that no image of this size has would be a column of gaps.
-    let has = |metric: &Metric| *metric != Metric::MsSsim || data.size.iter().all(|&side| side >= MS_SSIM_SIDE);
-    let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
+    let metrics = metrics_of(&[data.size]);
     let facts: Vec<MetricFacts> =
         metrics.iter().map(|metric| facts_of(*metric, &recipe.score.range, unit_name)).collect();
     let place = |name: &String| Scoring::place(&facts, name, "score.secondary");
@@ -236,7 +234,14 @@ fn hard_term(term: &HardTerm) -> Result<(f64, loss::image::ImageDistance)> {
     Ok((term.weight, loss::image_distance::<4>(&term.loss, &parameters)?))
 }
 
-fn facts_of(metric: Metric, range: &ScoreRange, unit_name: &'static str) -> MetricFacts {
+/// The metrics that images of these heights and widths have: one that none has would be a column of gaps.
+pub(crate) fn metrics_of(sizes: &[[usize; 2]]) -> Vec<Metric> {
+    let large = sizes.iter().flatten().all(|&side| side >= MS_SSIM_SIDE);
+    Metric::ALL.into_iter().filter(|metric| large || *metric != Metric::MsSsim).collect()
+}
+
+/// A metric of a report, with its policy.
+pub(crate) fn facts_of(metric: Metric, range: &ScoreRange, unit_name: &'static str) -> MetricFacts {
     MetricFacts {
         name: metric.name().into(),
         label: metric.label().into(),

@@ -308,7 +308,8 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
     Ok(experiment)
 }
 
-fn metric_facts(tolerance_mm: f64) -> Vec<MetricFacts> {
+/// The metrics of a report, with their policies.
+pub(crate) fn metric_facts(tolerance_mm: f64) -> Vec<MetricFacts> {
     let facts = |metric: &Metric| MetricFacts {
         name: metric.name().into(),
         label: metric.label().into(),

@@ -7,6 +7,7 @@
 
 mod average;
 mod checkpoint;
+mod error;
 mod event;
 mod fit;
 mod optimizer;
@@ -15,8 +16,9 @@ mod plan;
 mod schedule;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use error::TrainError;
 pub use event::{EpochRecord, Event, Measure, Sink, TermRecord};
-pub use fit::{Fit, Outcome, Stop, TrainError, fit};
+pub use fit::{Fit, Outcome, Stop, fit};
 pub use order::{batches, epoch_order};
 pub use plan::{EarlyStop, OptimizerPlan, Plan, PlanError, Views};
 pub use schedule::{Decay, Schedule};

@@ -197,6 +197,11 @@ fn joined(source: &Source, ids: Option<&[String]>, what: &str, read: fn(&Source)
     Ok(Matrix { rows: places.len(), columns: matrix.columns, values })
 }
 
+/// The group of each of `ids`, from a table with the columns id and group.
+pub(super) fn groups_of(file: &str, ids: &[String]) -> Result<Vec<String>> {
+    joined_groups(&open(file)?, Some(ids), ids.len())
+}
+
 fn joined_groups(source: &Source, ids: Option<&[String]>, n: usize) -> Result<Vec<String>> {
     let groups: Vec<String> = match source {
         Source::Table(table) => table.texts("group")?.into_iter().map(str::to_owned).collect(),
