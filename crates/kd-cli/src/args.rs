@@ -38,6 +38,7 @@ Use a student:
 Data:
   data      List, fetch, import, check and describe data sets
   inspect   Say what a file holds
+  convert   Write a volume in another format, on the same grid
 
 Look things up:
   metrics   Score anybody's predictions
@@ -122,6 +123,9 @@ pub(crate) enum Command {
     Data(DataCommand),
     /// Say what a file holds: shape, range, intensity meaning, checksum, warnings
     Inspect(InspectArgs),
+    /// Write a volume in another format, on the same grid
+    #[command(after_help = CONVERT_HELP)]
+    Convert(ConvertArgs),
     /// Score anybody's predictions, with intervals over subjects
     #[command(subcommand)]
     Metrics(MetricsCommand),
@@ -244,6 +248,24 @@ pub(crate) enum DataCommand {
         #[arg(long, requires = "names")]
         yes: bool,
     },
+}
+
+const CONVERT_HELP: &str = "\
+Examples:
+  kd convert dicom-series/ volume.nii.gz
+  kd convert volume.nii volume.npy
+
+A folder is read as one DICOM series: slices in the order of their positions, values after the rescale of the header
+(Hounsfield units of a CT). NIfTI keeps the place in the patient; npy keeps numbers alone, slowest axis first. Values that
+are whole numbers from -32768 to 32767 are written as int16, all others as float32.";
+
+/// What to write where.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// A NIfTI file, a DICOM file, or a folder with one DICOM series
+    pub(crate) input: PathBuf,
+    /// A new file: .nii, .nii.gz or .npy
+    pub(crate) out: PathBuf,
 }
 
 /// What to look into.

@@ -62,6 +62,7 @@ fn run(cli: Cli, out: &Output) -> Result<bool> {
         Command::Predict(args) => command::predict::run(args, &root, out),
         Command::Data(command) => command::data::run(command, &root, out),
         Command::Inspect(args) => command::inspect::run(args, &root, out),
+        Command::Convert(args) => command::convert::run(&args, out),
         Command::Metrics(command) => command::metrics::run(command, &root, out),
         Command::Losses(args) => command::losses::run(args, &root, out),
         Command::Devices => command::devices::run(&root, out),

@@ -1,5 +1,7 @@
 //! `kd inspect`: what a file holds, told by its content and not by its name.
 
+mod volumes;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -52,7 +54,9 @@ pub(crate) fn run(args: InspectArgs, _root: &kd_data::Root, out: &Output) -> Res
         FileFormat::Safetensors | FileFormat::TorchZip | FileFormat::TorchLegacy => weights(path, &mut facts)?,
         FileFormat::Zip => package(path, &mut facts)?,
         FileFormat::Unknown if table(path, &mut facts) => "table",
-        FileFormat::Gzip | FileFormat::Dicom | FileFormat::Nifti | FileFormat::Unknown => {
+        FileFormat::Nifti => volumes::nifti(path, &mut facts)?,
+        FileFormat::Dicom => volumes::dicom(path, &mut facts)?,
+        FileFormat::Gzip | FileFormat::Unknown => {
             facts.warn("this program has no reader for it");
             ""
         }

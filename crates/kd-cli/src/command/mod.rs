@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod convert;
 pub(crate) mod data;
 mod describe;
 pub(crate) mod devices;

@@ -363,8 +363,7 @@ macro_rules! dense {
             }
 
             fn soft_element(&self) -> Element {
-                // Half the room and half the reading; a logit keeps 11 bits.
-                Element::F16
+                Element::F16 // A logit keeps 11 bits, at half the room.
             }
 
             fn identity(&self) -> String {

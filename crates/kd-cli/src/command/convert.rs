@@ -1,0 +1,114 @@
+//! `kd convert`: a volume in another format, on the same grid.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use kd_data::format::{
+    FileFormat, Nifti, NiftiType, NotFinite, NpyArray, NpyValue, Tilt, files_below, read_dicom_volume, sniff,
+    write_nifti_image, write_npy,
+};
+use kd_image::{Image, Intensity};
+use serde_json::json;
+
+use crate::args::ConvertArgs;
+use crate::output::{Output, usage};
+
+/// Reads one volume and writes it.
+pub(crate) fn run(args: &ConvertArgs, out: &Output) -> Result<bool> {
+    let name = args.out.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let is_npy = name.ends_with(".npy");
+    if !(is_npy || name.ends_with(".nii") || name.ends_with(".nii.gz")) {
+        return Err(usage(anyhow!(
+            "`{}` has an ending that is not known, expected .nii, .nii.gz or .npy",
+            args.out.display()
+        )));
+    }
+    if args.out.exists() {
+        bail!("`{}` is there already, expected a new file\nhint: choose another name", args.out.display());
+    }
+    let image = read(args)?;
+    let stored = stored_type(&image);
+    if is_npy {
+        write_npy(&args.out, &array(&image, stored))?;
+    } else {
+        write_nifti_image(&args.out, &image, stored)?;
+    }
+    let grid = image.geometry();
+    if out.is_json() {
+        out.json(&json!({
+            "schema": 1,
+            "shape": grid.shape(),
+            "channels": image.channels(),
+            "spacing_mm": grid.spacing_mm(),
+            "orientation": grid.orientation().map(|letters| letters.to_string()),
+            "intensity": image.intensity().name(),
+            "dtype": stored.name(),
+        }))?;
+        return Ok(true);
+    }
+    out.data(format!("{}: {}, {}, {}", args.out.display(), stored.name(), image.intensity().name(), grid));
+    if is_npy {
+        out.note("npy keeps numbers alone: spacing and place in the patient are not in it");
+    }
+    Ok(true)
+}
+
+fn read(args: &ConvertArgs) -> Result<Image<3>> {
+    if args.input.is_dir() {
+        let files = files_below(&args.input)?;
+        let mut slices = Vec::new();
+        for file in files {
+            if sniff(&file.path)? == FileFormat::Dicom {
+                slices.push(file.path);
+            }
+        }
+        if slices.is_empty() {
+            bail!("folder `{}` holds no DICOM file, expected one series", args.input.display());
+        }
+        return Ok(read_dicom_volume(&slices, Tilt::Refuse)?.image);
+    }
+    volume(args).with_context(|| format!("reading `{}`", args.input.display()))
+}
+
+fn volume(args: &ConvertArgs) -> Result<Image<3>> {
+    match sniff(&args.input)? {
+        FileFormat::Nifti => {
+            let file = Nifti::open(&args.input)?;
+            let volumes = file.header().n_volumes();
+            if volumes != 1 {
+                bail!("file holds {volumes} volumes (dim {:?}), expected 1", file.header().dims);
+            }
+            Ok(file.volume(0, Intensity::Arbitrary, NotFinite::Refuse)?)
+        }
+        FileFormat::Dicom => Ok(read_dicom_volume(std::slice::from_ref(&args.input), Tilt::Refuse)?.image),
+        other => {
+            bail!(
+                "`{}` is {}, expected NIfTI, DICOM, or a folder with a DICOM series",
+                args.input.display(),
+                other.name()
+            )
+        }
+    }
+}
+
+/// `int16` where it holds every value exactly, else `float32`.
+fn stored_type(image: &Image<3>) -> NiftiType {
+    let (low, high) = (f32::from(i16::MIN), f32::from(i16::MAX));
+    let whole = |value: &f32| value.fract() == 0.0 && (low..=high).contains(value);
+    match image.channels() {
+        3 => NiftiType::Rgb24,
+        _ if image.values().iter().all(whole) => NiftiType::I16,
+        _ => NiftiType::F32,
+    }
+}
+
+/// The numbers, with channels in front where there are several.
+fn array(image: &Image<3>, stored: NiftiType) -> NpyValue {
+    let channels = (image.channels() > 1).then_some(image.channels());
+    let shape = channels.into_iter().chain(image.geometry().shape()).collect();
+    let values = image.values();
+    if stored == NiftiType::I16 {
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within its range")]
+        let values = values.iter().map(|&value| value as i16).collect();
+        return NpyValue::I16(NpyArray { shape, values });
+    }
+    NpyValue::F32(NpyArray { shape, values: values.to_vec() })
+}
