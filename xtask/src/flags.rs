@@ -15,9 +15,9 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const BAD_USAGE: u8 = 2;
 
 /// What `kd` understands, beside `data`. `kd` itself is the judge of the arguments.
-pub(crate) const KD_COMMANDS: [&str; 12] = [
-    "run", "prepare", "teach", "label", "learn", "score", "report", "predict", "losses", "inspect", "metrics",
-    "devices",
+pub(crate) const KD_COMMANDS: [&str; 13] = [
+    "run", "prepare", "teach", "label", "learn", "score", "report", "predict", "losses", "inspect", "convert",
+    "metrics", "devices",
 ];
 
 /// Tasks of the repository: checks, docs, records, data, and everything `kd` does.
@@ -27,7 +27,7 @@ pub(crate) const KD_COMMANDS: [&str; 12] = [
     bin_name = "cargo xtask",
     version,
     after_help = "Every command of `kd` works here too and is handed over, built in release:\n  \
-                  run, prepare, teach, label, learn, score, report, predict, losses, inspect, \
+                  run, prepare, teach, label, learn, score, report, predict, losses, inspect, convert, \
                   metrics, devices, data import|verify|describe|clean\n\n\
                   Exit codes: 0 done, 1 failed, 2 bad usage; the code of a child process is passed on."
 )]
