@@ -85,7 +85,7 @@ impl Tiling {
             return Err(TileError::Channels { found: channels, expected: spec.channels() });
         }
         let stride = spec.stride().max(1);
-        if self.core == 0 || self.core % stride != 0 {
+        if self.core == 0 || !self.core.is_multiple_of(stride) {
             return Err(TileError::Core { core: self.core, stride });
         }
         let [rows, columns] = image.geometry().shape();

@@ -191,8 +191,8 @@ fn units(files: &VolumeDataset, position: usize, blocks: Option<Blocks>) -> Resu
         let wrong = |reason: String| CaseError::Turn { reason };
         Ok(Unit {
             position,
-            sample: SampleId::new(&name(record.sample.as_str())).map_err(|error| wrong(error.to_string()))?,
-            subject: SubjectId::new(&name(record.subject.as_str())).map_err(|error| wrong(error.to_string()))?,
+            sample: SampleId::new(name(record.sample.as_str())).map_err(|error| wrong(error.to_string()))?,
+            subject: SubjectId::new(name(record.subject.as_str())).map_err(|error| wrong(error.to_string()))?,
             pixels: PixelHash::of(&cut(&volume, &slices)?),
             slices: Some(slices),
         })
