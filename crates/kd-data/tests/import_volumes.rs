@@ -227,9 +227,9 @@ fn what_cannot_be_a_volume_is_refused_with_its_name() {
     let place = Place::new();
     fs::create_dir_all(place.path("empty")).unwrap();
     assert!(place.refused(&request(VolumeFormat::Nifti, &place.path("empty"))).contains("holds no volume"));
-    place.put("text/readme.txt", b"some text");
+    place.put("text/scan.bin", b"some text");
     let text = place.refused(&request(VolumeFormat::Dicom, &place.path("text")));
-    assert!(text.contains("`readme.txt`: expected DICOM, one series a folder"), "{text}");
+    assert!(text.contains("`scan.bin`: expected DICOM, one series a folder"), "{text}");
     place.volume("twice/a.nii", 0.0);
     place.volume("twice/a.nii.gz", 0.0);
     let text = place.refused(&request(VolumeFormat::Nifti, &place.path("twice")));
@@ -263,6 +263,16 @@ fn what_cannot_be_a_volume_is_refused_with_its_name() {
     let named =
         VolumeImportRequest { name: "chest-phantom".into(), ..request(VolumeFormat::Nifti, &place.path("one")) };
     assert!(place.refused(&named).contains("catalogue"));
+}
+
+#[test]
+fn a_licence_and_a_text_beside_volumes_are_left_out() {
+    let place = Place::new();
+    place.series("scans/a", 0);
+    place.put("scans/LICENSE", b"terms");
+    place.put("scans/a/readme.TXT", b"some text");
+    let (manifest, set) = import(&place, &request(VolumeFormat::Dicom, &place.path("scans")));
+    assert_eq!((set.records().len(), manifest.source.files.len()), (1, 3));
 }
 
 #[test]

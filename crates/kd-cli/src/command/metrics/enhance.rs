@@ -1,5 +1,7 @@
 //! `kd metrics enhance`: images against images.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use kd_data::format::{FileFormat, Nifti, NotFinite, read_raster};
 use kd_enhance::{Metric, ScoreRange};
@@ -31,17 +33,10 @@ pub(super) fn run(args: &EnhanceArgs, out: &Output) -> Result<bool> {
     if let Some(inputs) = &inputs {
         same_cases(&truths, inputs, [FOLDERS[0], FOLDERS[2]])?;
     }
-    let mut sides: Vec<[usize; 2]> = Vec::new();
-    let mut volumes = Vec::new();
+    let metrics = metrics_of(&sides(&truths)?);
+    let (mut scored, mut nothing) = (Vec::new(), inputs.as_ref().map(|_| Vec::new()));
     for (name, truth) in &truths {
         let truth = image(truth).with_context(|| format!("case `{name}`, truth"))?;
-        let [_, rows, columns] = truth.geometry().shape();
-        sides.push([rows, columns]);
-        volumes.push((name, truth));
-    }
-    let metrics = metrics_of(&sides);
-    let (mut scored, mut nothing) = (Vec::new(), inputs.as_ref().map(|_| Vec::new()));
-    for (name, truth) in volumes {
         let of = |file: &CaseFile, what: &str| -> Result<Vec<CaseValues>> {
             let other = image(file)?;
             other.geometry().check_same_grid(truth.geometry(), SAME_GRID_MM, what)?;
@@ -70,6 +65,16 @@ pub(super) fn run(args: &EnhanceArgs, out: &Output) -> Result<bool> {
     report(measured, plan, out)
 }
 
+/// Heights and widths; one volume is in memory at a time.
+fn sides(truths: &BTreeMap<String, CaseFile>) -> Result<Vec<[usize; 2]>> {
+    let side = |(name, file): (&String, &CaseFile)| {
+        let truth = image(file).with_context(|| format!("case `{name}`, truth"))?;
+        let [_, rows, columns] = truth.geometry().shape();
+        Ok([rows, columns])
+    };
+    truths.iter().map(side).collect()
+}
+
 fn slices(answer: &Image<3>, truth: &Image<3>, range: &ScoreRange, metrics: &[Metric]) -> Result<Vec<CaseValues>> {
     range.check(truth.values())?;
     let [depth, rows, columns] = truth.geometry().shape();
@@ -87,15 +92,14 @@ fn slices(answer: &Image<3>, truth: &Image<3>, range: &ScoreRange, metrics: &[Me
 
 /// A volume, or a picture as a volume of one slice.
 fn image(file: &CaseFile) -> Result<Image<3>> {
-    let image = if file.format == FileFormat::Nifti {
+    if file.format == FileFormat::Nifti {
         let nifti = Nifti::open(&file.path)?;
         if nifti.header().n_volumes() != 1 {
             bail!("file holds {} volumes, expected 1", nifti.header().n_volumes());
         }
         return Ok(nifti.volume(0, Intensity::Arbitrary, NotFinite::Refuse)?);
-    } else {
-        read_raster(&file.path)?
-    };
+    }
+    let image = read_raster(&file.path)?;
     if image.channels() != 1 {
         bail!("picture has {} channels, expected grey values", image.channels());
     }

@@ -166,7 +166,10 @@ impl VolumeSet {
     pub fn read(&self, index: usize) -> Result<Image<3>, CaseError> {
         let row = &self.rows[index];
         let volume = turned(self.files.read(row.position)?)?;
-        row.slices.as_ref().map_or(Ok(volume.clone()), |slices| cut(&volume, slices))
+        match &row.slices {
+            Some(slices) => cut(&volume, slices),
+            None => Ok(volume),
+        }
     }
 }
 
