@@ -25,6 +25,7 @@ use super::{
 use crate::package::{AnyCard, Package, Provenance, SCHEMA};
 use crate::recipe::{Arm, EnhanceRecipe, HardTerm, Source, TaskKind, TermTable, plan};
 use crate::stage::Context;
+use crate::stage::prepare::generate;
 
 /// The fewest pixels along a side that the five scales of MS-SSIM take.
 const MS_SSIM_SIDE: usize = 161;
@@ -76,11 +77,7 @@ pub(crate) type EnhanceExperiment = DenseExperiment<Enhance, NetworkSpec, Networ
 /// Opens a data set and makes its pairs.
 pub(crate) fn prepare(context: &Context<'_, EnhanceExperiment>) -> Result<DensePrepared<()>> {
     let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
-    if manifest.source.layout == kd_data::manifest::Layout::Generator
-        && kd_data::import::generate_dataset(root, manifest)?
-    {
-        context.out.note(format!("generated `{}`", manifest.name));
-    }
+    generate(context)?;
     let task = &experiment.task;
     let set = VolumeSet::open(root, manifest, experiment.leak_policy, task.blocks)?;
     let channels = manifest.image.channels;

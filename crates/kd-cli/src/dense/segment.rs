@@ -27,6 +27,7 @@ use super::{
 use crate::package::{AnyCard, HeadKind, Package, Provenance, SCHEMA};
 use crate::recipe::{Arm, SegmentRecipe, Source, TaskKind, plan};
 use crate::stage::Context;
+use crate::stage::prepare::generate;
 
 /// Slices that a network sees at once where slices are the samples.
 const SLICES_AT_ONCE: usize = 16;
@@ -175,11 +176,7 @@ pub(crate) fn prepare<const D: usize>(
     context: &Context<'_, SegmentExperiment<D>>,
 ) -> Result<DensePrepared<SegmentCases>> {
     let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
-    if manifest.source.layout == kd_data::manifest::Layout::Generator
-        && kd_data::import::generate_dataset(root, manifest)?
-    {
-        context.out.note(format!("generated `{}`", manifest.name));
-    }
+    generate(context)?;
     let set = CaseSet::open(root, manifest, experiment.leak_policy)?;
     let shape = (manifest.image.channels, manifest.classes.len());
     let mut store = prepare_cases(&set, &experiment.request, shape, &manifest.content_hash(), &root.prepared())?;

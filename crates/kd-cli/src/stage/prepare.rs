@@ -34,12 +34,19 @@ impl Prepared {
     }
 }
 
+/// Makes the files of a generated data set, where they are not there yet.
+pub(crate) fn generate<E>(context: &Context<'_, E>) -> Result<()> {
+    let manifest = context.manifest;
+    if manifest.source.layout == Layout::Generator && generate_dataset(context.root, manifest)? {
+        context.out.note(format!("generated `{}`", manifest.name));
+    }
+    Ok(())
+}
+
 /// Opens, splits, checks and prepares the data set.
 pub(crate) fn run(context: &Context<'_>) -> Result<Prepared> {
     let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
-    if manifest.source.layout == Layout::Generator && generate_dataset(root, manifest)? {
-        context.out.note(format!("generated `{}`", manifest.name));
-    }
+    generate(context)?;
     let set = RawDataset::open(root, manifest)?;
     let table = split_of(&set, manifest.split)?;
     let hashes = leak::pixel_hashes(&set)?;

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use dense::{
-    Blocks, Case, CaseError, CaseSet, DenseIntensity, DenseRequest, PairRequest, Placement, VolumeSet, prepare_cases,
-    prepare_pairs,
+    Blocks, Case, CaseError, CaseFiles, CaseSet, DenseIntensity, DenseRequest, PairRequest, Placement, SplitSet,
+    VolumeFiles, VolumeSet, prepare_cases, prepare_pairs,
 };
 pub use plan::{Channels, Normalization, PreparePlan, Resize};
 
@@ -154,14 +154,19 @@ impl PrepareRequest {
     /// # Errors
     /// [`PrepareError::Plan`] for a number that no text can be made of.
     pub fn identity(&self, manifest_hash: &str, split_hash: &str) -> Result<String, PrepareError> {
-        let request = serde_json::to_string(self).map_err(|error| PrepareError::Plan {
-            what: "request".into(),
-            expected: "finite numbers".into(),
-            found: error.to_string(),
-        })?;
+        let request = request_text(self)?;
         let text = format!("prepared {CODE_SCHEMA}\n{manifest_hash}\n{split_hash}\n{request}\n");
         Ok(sha256_hex(text.as_bytes()))
     }
+}
+
+/// A request as the text that its hash is made of.
+fn request_text<R: Serialize>(request: &R) -> Result<String, PrepareError> {
+    serde_json::to_string(request).map_err(|error| PrepareError::Plan {
+        what: "request".into(),
+        expected: "finite numbers".into(),
+        found: error.to_string(),
+    })
 }
 
 fn of_sample<S: RawSource>(source: &S, index: usize, reason: impl std::fmt::Display) -> PrepareError {

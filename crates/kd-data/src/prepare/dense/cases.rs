@@ -1,13 +1,13 @@
 //! The cases of a data set with an answer for each point, split and checked for leaks, whatever files they come from.
 
-use kd_image::{Geometry, Image, LabelMap, SampleId, Split, SubjectId};
+use kd_image::{Geometry, Image, LabelMap};
 
+use super::SplitSet;
 use crate::decode::{DecodeError, MaskedDataset, MaskedSample, ReadMasked};
-use crate::digest::sha256_hex;
-use crate::leak::{self, LeakError, LeakPolicy, LeakReport};
+use crate::leak::{self, LeakError, LeakPolicy};
 use crate::manifest::{Layout, Manifest};
 use crate::root::Root;
-use crate::split::{SplitError, SplitTable, split_of_masked};
+use crate::split::{SplitError, split_of_masked};
 
 /// Why a set of cases could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,28 +40,18 @@ pub struct Case {
     pub instances: Option<LabelMap<3>>,
 }
 
+/// What cases are read from.
+#[derive(Debug)]
+pub struct CaseFiles(Files);
+
 #[derive(Debug)]
 enum Files {
     Volumes(MaskedDataset<3>),
     Pictures(MaskedDataset<2>),
 }
 
-#[derive(Debug)]
-struct Row {
-    position: usize,
-    sample: SampleId,
-    subject: SubjectId,
-    split: Split,
-}
-
 /// A split set of cases, without those that the leak check left out.
-#[derive(Debug)]
-pub struct CaseSet {
-    files: Files,
-    rows: Vec<Row>,
-    split_hash: String,
-    leaks: LeakReport,
-}
+pub type CaseSet = SplitSet<CaseFiles>;
 
 impl CaseSet {
     /// Opens the raw folder of a data set with masks, splits it and looks for leaks.
@@ -77,81 +67,15 @@ impl CaseSet {
                 let set = MaskedDataset::<2>::open(root, manifest)?;
                 let table = split_of_masked(&set, manifest.split)?;
                 let hashes = leak::masked_pixel_hashes(&set)?;
-                Self::checked(Files::Pictures(set), &table, &hashes, policy)
+                Ok(Self::checked(CaseFiles(Files::Pictures(set)), &table, &hashes, policy)?)
             }
             _ => {
                 let set = MaskedDataset::<3>::open(root, manifest)?;
                 let table = split_of_masked(&set, manifest.split)?;
                 let hashes = leak::masked_pixel_hashes(&set)?;
-                Self::checked(Files::Volumes(set), &table, &hashes, policy)
+                Ok(Self::checked(CaseFiles(Files::Volumes(set)), &table, &hashes, policy)?)
             }
         }
-    }
-
-    fn checked(
-        files: Files,
-        table: &SplitTable,
-        hashes: &[leak::PixelHash],
-        policy: LeakPolicy,
-    ) -> Result<Self, CaseError> {
-        let (leaks, keep) = leak::check(&leak::rows(table, hashes), policy)?;
-        let mut text = format!("{}\n", table.hash());
-        let mut rows = Vec::new();
-        for (position, row) in table.rows().iter().enumerate().filter(|(position, _)| keep[*position]) {
-            text.push_str(row.sample.as_str());
-            text.push('\n');
-            let (sample, subject) = (row.sample.clone(), row.subject.clone());
-            rows.push(Row { position, sample, subject, split: row.split });
-        }
-        Ok(Self { files, rows, split_hash: sha256_hex(text.as_bytes()), leaks })
-    }
-
-    /// How many cases there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The case's name; `index` is below [`len`](Self::len).
-    #[must_use]
-    pub fn sample(&self, index: usize) -> &SampleId {
-        &self.rows[index].sample
-    }
-
-    /// Who it shows.
-    #[must_use]
-    pub fn subject(&self, index: usize) -> &SubjectId {
-        &self.rows[index].subject
-    }
-
-    /// Where it belongs.
-    #[must_use]
-    pub fn split(&self, index: usize) -> Split {
-        self.rows[index].split
-    }
-
-    /// The cases of a split, ascending.
-    #[must_use]
-    pub fn positions(&self, split: Split) -> Vec<usize> {
-        (0..self.len()).filter(|&index| self.split(index) == split).collect()
-    }
-
-    /// A hash of the split and of what was left out.
-    #[must_use]
-    pub fn split_hash(&self) -> &str {
-        &self.split_hash
-    }
-
-    /// What the leak check found.
-    #[must_use]
-    pub fn leaks(&self) -> &LeakReport {
-        &self.leaks
     }
 
     /// Reads a case; `index` is below [`len`](Self::len).
@@ -159,8 +83,8 @@ impl CaseSet {
     /// # Errors
     /// As [`ReadMasked::read`].
     pub fn read(&self, index: usize) -> Result<Case, DecodeError> {
-        let position = self.rows[index].position;
-        match &self.files {
+        let position = self.position(index);
+        match &self.files.0 {
             Files::Volumes(set) => {
                 let MaskedSample { image, labels, instances } = set.read(position)?;
                 Ok(Case { image, labels, instances })

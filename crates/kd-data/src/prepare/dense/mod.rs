@@ -6,6 +6,7 @@
 mod cases;
 mod pairs;
 mod placement;
+mod split_set;
 mod volumes;
 
 use std::path::Path;
@@ -14,12 +15,13 @@ use kd_image::{Image, Intensity, LabelMap, SampleId};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use cases::{Case, CaseError, CaseSet};
+pub use cases::{Case, CaseError, CaseFiles, CaseSet};
 pub use pairs::{PairRequest, prepare_pairs};
 pub use placement::Placement;
-pub use volumes::{Blocks, VolumeSet};
+pub use split_set::SplitSet;
+pub use volumes::{Blocks, VolumeFiles, VolumeSet};
 
-use super::PrepareError;
+use super::{PrepareError, request_text};
 use crate::digest::sha256_hex;
 use crate::store::{DenseEntry, DensePlan, DenseStore, DenseWriter, Element, StoreError};
 
@@ -123,11 +125,7 @@ impl DenseRequest {
     /// # Errors
     /// [`PrepareError::Plan`] for a number that no text can be made of.
     pub fn identity(&self, manifest_hash: &str, split_hash: &str) -> Result<String, PrepareError> {
-        let request = serde_json::to_string(self).map_err(|error| PrepareError::Plan {
-            what: "request".into(),
-            expected: "finite numbers".into(),
-            found: error.to_string(),
-        })?;
+        let request = request_text(self)?;
         Ok(sha256_hex(format!("dense {CODE_SCHEMA}\n{manifest_hash}\n{split_hash}\n{request}\n").as_bytes()))
     }
 
@@ -262,13 +260,18 @@ pub fn prepare_cases(
             }
         }
     }
+    finished(writer, &last, &identity)
+}
+
+/// Closes a store and opens it.
+fn finished(writer: DenseWriter, last: &Path, identity: &str) -> Result<DenseStore, PrepareError> {
     match writer.finish() {
         Ok(_) => {}
         // Another process prepared the same thing meanwhile; equal input gives equal bytes.
         Err(StoreError::Exists { .. }) if last.exists() => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(DenseStore::open(&last, &identity)?)
+    Ok(DenseStore::open(last, identity)?)
 }
 
 /// Values of part `n` of `count` along the first axis, channel after channel.

@@ -6,11 +6,11 @@ use kd_image::{Geometry, Image, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DenseIntensity, DenseRequest, Placement, VolumeSet, sample_id, slice_values};
+use super::{DenseIntensity, DenseRequest, Placement, VolumeSet, finished, sample_id, slice_values};
 use crate::degrade::{Degradation, DegradeKey};
 use crate::digest::sha256_hex;
-use crate::prepare::PrepareError;
-use crate::store::{DenseAnswers, DenseEntry, DensePlan, DenseStore, DenseWriter, StoreError};
+use crate::prepare::{PrepareError, request_text};
+use crate::store::{DenseAnswers, DenseEntry, DensePlan, DenseStore, DenseWriter};
 
 /// Raised by hand whenever the code below gives other numbers for the same input, so that old stores are left alone.
 const CODE_SCHEMA: u32 = 1;
@@ -79,11 +79,7 @@ impl PairRequest {
     /// # Errors
     /// [`PrepareError::Plan`] for a number that no text can be made of.
     pub fn identity(&self, manifest_hash: &str, split_hash: &str) -> Result<String, PrepareError> {
-        let request = serde_json::to_string(self).map_err(|error| PrepareError::Plan {
-            what: "request".into(),
-            expected: "finite numbers".into(),
-            found: error.to_string(),
-        })?;
+        let request = request_text(self)?;
         Ok(sha256_hex(format!("pairs {CODE_SCHEMA}\n{manifest_hash}\n{split_hash}\n{request}\n").as_bytes()))
     }
 }
@@ -118,9 +114,8 @@ pub fn prepare_pairs(
         let placement = Placement::new(volume.geometry(), &request.clean).map_err(|e| of(index, e.to_string()))?;
         placement.image(&volume).map_err(|error| of(index, error.to_string()))
     };
-    let counts: Vec<Result<usize, PrepareError>> =
-        (0..set.len()).into_par_iter().map(|index| Ok(placed(index)?.geometry().shape()[0])).collect();
-    let counts = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // A request of two sides leaves the slices as they are.
+    let counts: Vec<usize> = (0..set.len()).map(|index| set.n_slices(index)).collect();
     let mut entries = Vec::new();
     for (index, &count) in counts.iter().enumerate() {
         for n in 0..count {
@@ -154,13 +149,7 @@ pub fn prepare_pairs(
         }
         start += count;
     }
-    match writer.finish() {
-        Ok(_) => {}
-        // Another process prepared the same thing meanwhile; equal input gives equal bytes.
-        Err(StoreError::Exists { .. }) if last.exists() => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(DenseStore::open(&last, &identity)?)
+    finished(writer, &last, &identity)
 }
 
 fn pair(

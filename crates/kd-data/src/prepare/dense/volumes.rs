@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use kd_image::{Geometry, Image, Orientation, Reorientation, SampleId, Split, SubjectId};
+use kd_image::{Geometry, Image, Orientation, Reorientation, SampleId, SubjectId};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::CaseError;
+use super::{CaseError, SplitSet};
 use crate::decode::VolumeDataset;
-use crate::digest::sha256_hex;
-use crate::leak::{self, LeakPolicy, LeakReport, PixelHash};
+use crate::leak::{LeakPolicy, PixelHash};
 use crate::manifest::Manifest;
 use crate::root::Root;
 use crate::split::{SplitUnit, split_of_units};
@@ -36,23 +35,22 @@ impl Blocks {
     }
 }
 
+/// What volumes and blocks are read from.
 #[derive(Debug)]
-struct Row {
-    position: usize,
-    slices: Option<Range<usize>>,
-    sample: SampleId,
-    subject: SubjectId,
-    split: Split,
+pub struct VolumeFiles {
+    files: VolumeDataset,
+    parts: Vec<Part>,
 }
 
-/// A split set of volumes, without what the leak check left out.
+/// Some slices of a file, or all.
 #[derive(Debug)]
-pub struct VolumeSet {
-    files: VolumeDataset,
-    rows: Vec<Row>,
-    split_hash: String,
-    leaks: LeakReport,
+struct Part {
+    file: usize,
+    slices: Range<usize>,
 }
+
+/// A split set of volumes, or of blocks of them, without what the leak check left out.
+pub type VolumeSet = SplitSet<VolumeFiles>;
 
 /// A volume with the axes of the patient: slices to the head, rows to the back, columns to the left.
 fn turned(volume: Image<3>) -> Result<Image<3>, CaseError> {
@@ -102,61 +100,21 @@ impl VolumeSet {
         let all: Vec<Unit> = all.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let facts = blocks.map(|Blocks { slices, gap }| ("blocks".to_owned(), format!("{slices} slices, gap {gap}")));
         let split_units: Vec<SplitUnit<'_>> =
-            all.iter().map(|unit| (&unit.sample, &unit.subject, files.records()[unit.position].split)).collect();
+            all.iter().map(|unit| (&unit.sample, &unit.subject, files.records()[unit.part.file].split)).collect();
         let table = split_of_units(manifest, &split_units, manifest.split, facts.into_iter().collect())?;
         let hashes: Vec<PixelHash> = all.iter().map(|unit| unit.pixels).collect();
-        let (leaks, keep) = leak::check(&leak::rows(&table, &hashes), policy)?;
-        let mut text = format!("{}\n", table.hash());
-        let mut rows = Vec::new();
-        for ((unit, row), _) in all.into_iter().zip(table.rows()).zip(keep).filter(|(_, keep)| *keep) {
-            text.push_str(unit.sample.as_str());
-            text.push('\n');
-            let Unit { position, slices, sample, subject, .. } = unit;
-            rows.push(Row { position, slices, sample, subject, split: row.split });
-        }
-        Ok(Self { files, rows, split_hash: sha256_hex(text.as_bytes()), leaks })
+        let parts = all.into_iter().map(|unit| unit.part).collect();
+        Ok(Self::checked(VolumeFiles { files, parts }, &table, &hashes, policy)?)
     }
 
-    /// How many volumes or blocks there are.
+    /// Slices of a volume or a block; `index` is below [`len`](Self::len).
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    pub fn n_slices(&self, index: usize) -> usize {
+        self.part(index).slices.len()
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Its name; `index` is below [`len`](Self::len).
-    #[must_use]
-    pub fn sample(&self, index: usize) -> &SampleId {
-        &self.rows[index].sample
-    }
-
-    /// What counts as independent: who it shows, or the block.
-    #[must_use]
-    pub fn subject(&self, index: usize) -> &SubjectId {
-        &self.rows[index].subject
-    }
-
-    /// Where it belongs.
-    #[must_use]
-    pub fn split(&self, index: usize) -> Split {
-        self.rows[index].split
-    }
-
-    /// A hash of the split and of what was left out.
-    #[must_use]
-    pub fn split_hash(&self) -> &str {
-        &self.split_hash
-    }
-
-    /// What the leak check found.
-    #[must_use]
-    pub fn leaks(&self) -> &LeakReport {
-        &self.leaks
+    fn part(&self, index: usize) -> &Part {
+        &self.files.parts[self.position(index)]
     }
 
     /// Reads a volume or a block, turned to the axes of the patient; `index` is below [`len`](Self::len).
@@ -164,40 +122,40 @@ impl VolumeSet {
     /// # Errors
     /// As [`VolumeDataset::read`].
     pub fn read(&self, index: usize) -> Result<Image<3>, CaseError> {
-        let row = &self.rows[index];
-        let volume = turned(self.files.read(row.position)?)?;
-        match &row.slices {
-            Some(slices) => cut(&volume, slices),
-            None => Ok(volume),
-        }
+        let part = self.part(index);
+        let volume = turned(self.files.files.read(part.file)?)?;
+        if part.slices.len() == volume.geometry().shape()[0] { Ok(volume) } else { cut(&volume, &part.slices) }
     }
 }
 
 struct Unit {
-    position: usize,
-    slices: Option<Range<usize>>,
+    part: Part,
     sample: SampleId,
     subject: SubjectId,
     pixels: PixelHash,
 }
 
-fn units(files: &VolumeDataset, position: usize, blocks: Option<Blocks>) -> Result<Vec<Unit>, CaseError> {
-    let record = &files.records()[position];
-    let volume = turned(files.read(position)?)?;
+fn units(files: &VolumeDataset, file: usize, blocks: Option<Blocks>) -> Result<Vec<Unit>, CaseError> {
+    let record = &files.records()[file];
+    let volume = turned(files.read(file)?)?;
+    let depth = volume.geometry().shape()[0];
     let Some(blocks) = blocks else {
         let (sample, subject) = (record.sample.clone(), record.subject.clone());
-        return Ok(vec![Unit { position, slices: None, sample, subject, pixels: PixelHash::of(&volume) }]);
+        return Ok(vec![Unit {
+            part: Part { file, slices: 0..depth },
+            sample,
+            subject,
+            pixels: PixelHash::of(&volume),
+        }]);
     };
-    let depth = volume.geometry().shape()[0];
     let of_block = |(n, slices): (usize, Range<usize>)| {
         let name = |whole: &str| format!("{whole}-b{n:03}");
         let wrong = |reason: String| CaseError::Turn { reason };
         Ok(Unit {
-            position,
             sample: SampleId::new(name(record.sample.as_str())).map_err(|error| wrong(error.to_string()))?,
             subject: SubjectId::new(name(record.subject.as_str())).map_err(|error| wrong(error.to_string()))?,
             pixels: PixelHash::of(&cut(&volume, &slices)?),
-            slices: Some(slices),
+            part: Part { file, slices },
         })
     };
     blocks.of(depth).enumerate().map(of_block).collect()
