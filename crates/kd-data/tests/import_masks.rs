@@ -101,6 +101,8 @@ fn request(format: MaskFormat, path: &Path) -> MaskImportRequest {
         format,
         path: path.into(),
         groups_csv: None,
+        subgroups_csv: None,
+        held_out: Vec::new(),
         copy: false,
         classes: names(&["background", "head", "tail"]),
         values: None,

@@ -49,6 +49,7 @@ fn request(size: &[usize]) -> DenseRequest {
         spacing_mm: None,
         intensity: DenseIntensity::Linear { offset: -1000.0, scale: 1000.0 },
         element: Element::F32,
+        objects: None,
     }
 }
 

@@ -52,7 +52,9 @@ pub use segment::distance_transform::distance_transform_mm;
 pub use segment::lesions::{LesionCounts, LesionOverlap, lesion_counts, lesion_f1};
 pub use segment::masks::{BothEmpty, EmptyMasks, MaskPair, OneEmpty};
 pub use segment::overlap::{dice, intersection_over_union, mask_precision, mask_sensitivity};
-pub use segment::panoptic::{PanopticCounts, panoptic_counts, panoptic_quality, segmentation_quality};
+pub use segment::panoptic::{
+    PanopticCounts, panoptic_counts, panoptic_quality, recognition_quality, segmentation_quality,
+};
 pub use segment::surface::{
     SurfaceDistances, SurfacePiece, average_symmetric_surface_distance_mm, hausdorff_mm, hausdorff_percentile_mm,
     mean_surface_distances_mm, surface_dice,

@@ -81,8 +81,11 @@ fn arm(record: &RunRecord, place: &str, arm: &Arm) -> Result<(), RecordError> {
         return invalid(&format!("{place}.per_seed"), &format!("seeds {:?}", arm.seeds), &format!("{seeds:?}"));
     }
     let class_metrics = arm.per_class.iter().flat_map(|row| &row.metrics);
+    let subgroup_metrics = arm.per_subgroup.iter().flat_map(|row| row.metrics.iter().chain(&row.minus_alone));
     let point = arm.operating_point.iter().flat_map(|point| [&point.sensitivity, &point.specificity]);
-    for metric in arm.metrics.iter().chain(class_metrics).chain(point).chain(&arm.teacher_agreement) {
+    for metric in
+        arm.metrics.iter().chain(class_metrics).chain(subgroup_metrics).chain(point).chain(&arm.teacher_agreement)
+    {
         known_metric(record, place, &metric.name)?;
         let Metric { name, low, high, .. } = metric;
         ordered(&format!("{place}.metrics.{name}"), low, high)?;

@@ -42,8 +42,8 @@ pub use json::RecordError;
 pub use record::{
     Arm, Baseline, Calibration, ClassCount, ClassRow, Confusion, Curves, DatasetFacts, Difference, Direction, Fact,
     Gap, Host, LeakFinding, Metric, MetricDefinition, NetworkFacts, OperatingPoint, Provenance, Reliability,
-    ReliabilityBin, RocBand, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, Task, Teacher,
-    Term, TermCurve,
+    ReliabilityBin, RocBand, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, SubgroupRow,
+    Task, Teacher, Term, TermCurve,
 };
 pub use timing::{ArmTime, StageTime, TIMING_SCHEMA, Timing};
 pub use value::Value;

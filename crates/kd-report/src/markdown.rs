@@ -16,6 +16,7 @@ pub fn report(record: &RunRecord) -> String {
     gaps(&mut text, record);
     seeds(&mut text, record);
     classes(&mut text, record);
+    subgroups(&mut text, record);
     confusion(&mut text, record);
     decisions(&mut text, record);
     origin(&mut text, record);
@@ -178,6 +179,33 @@ fn classes(text: &mut String, record: &RunRecord) {
         }
     }
     section(text, "Each class", &["student", "arm", "class", "n", "metric", "value"], rows.into_iter());
+}
+
+fn subgroups(text: &mut String, record: &RunRecord) {
+    let mut rows = Vec::new();
+    for (group, _, arm) in record.all_arms() {
+        for row in &arm.per_subgroup {
+            let minus_alone = row.minus_alone.iter().map(|metric| {
+                let decimals = record.decimals(&metric.name);
+                let span = number::interval(&metric.low, &metric.high, decimals);
+                let value = undefined(&metric.value, number::signed_value(&metric.value, decimals));
+                (format!("{} \u{2212} alone", record.label(&metric.name)), format!("{value} ({span})"))
+            });
+            let metrics =
+                row.metrics.iter().map(|metric| (record.label(&metric.name).to_owned(), score(record, metric)));
+            for (label, value) in metrics.chain(minus_alone) {
+                rows.push(vec![
+                    group.map_or(dash(), |group| group.name.clone()),
+                    arm.name.clone(),
+                    format!("{}{}", row.subgroup, if row.held_out { " (held out)" } else { "" }),
+                    number::count(row.n),
+                    label,
+                    value,
+                ]);
+            }
+        }
+    }
+    section(text, "Each sort of images", &["student", "arm", "sort", "n", "metric", "value"], rows.into_iter());
 }
 
 fn confusion(text: &mut String, record: &RunRecord) {

@@ -8,11 +8,13 @@ pub mod loss;
 mod augment;
 mod inference;
 mod network;
+mod object_score;
 mod score;
 mod task;
 
 pub use augment::{Augmentation, AugmentationError};
-pub use inference::{InferenceError, Keep, Segmented, SlidingWindow, Weighting, clean_up};
+pub use inference::{InferenceError, Keep, Segmented, SlidingWindow, Weighting, clean_up, grow_objects};
 pub use network::{Block, ConvBlock, Cost, Layer, NetworkDesign, NetworkError, NetworkSpec, Norm, UNet};
+pub use object_score::{ObjectMetric, judge_objects};
 pub use score::{CaseScores, Metric, judge_case};
 pub use task::{Labels, SegmentTask, Tally, named_classes};

@@ -53,6 +53,12 @@ pub(crate) struct ImportArgs {
     /// The number of each class in a mask (`0,255`), or `instances` where each object has a number [default: 0, 1, 2, …]
     #[arg(long, value_name = "N,N", help_heading = "Masks and volumes")]
     pub(crate) mask_values: Option<MaskNumbers>,
+    /// CSV with the columns `file,subgroup`: what sort of image each is (stain, scanner); scores are told for each sort
+    #[arg(long, value_name = "CSV", help_heading = "Masks and volumes")]
+    pub(crate) subgroups: Option<PathBuf>,
+    /// Subgroups to test on and never learn from
+    #[arg(long, value_name = "NAME,NAME", requires = "subgroups", value_delimiter = ',', num_args = 1, help_heading = "Masks and volumes")]
+    pub(crate) hold_out: Vec<String>,
     /// What to do when a mask has no foreground
     #[arg(long, value_enum, default_value_t, help_heading = "Masks and volumes")]
     pub(crate) empty_masks: EmptyMasksName,

@@ -126,6 +126,8 @@ fn refuse_idle_flags(args: &ImportArgs, kind: &Kind) -> Result<()> {
         ("--dtype", args.dtype.is_some() && !raw, "format raw"),
         ("--intensity", args.intensity.is_some() && !volumes, "volumes"),
         ("--mask-values", args.mask_values.is_some() && !masked, "images with masks"),
+        ("--subgroups", args.subgroups.is_some() && !masked, "images with masks"),
+        ("--hold-out", !args.hold_out.is_empty() && !masked, "images with masks"),
         ("--empty-masks keep", args.empty_masks == EmptyMasksName::Keep && !masked, "images with masks"),
         ("--classes", args.classes.is_some() && matches!(kind, Kind::Volumes(_)), "labels and masks"),
     ];
@@ -159,6 +161,8 @@ fn masked(args: ImportArgs, format: MaskFormat, root: &Root) -> Result<Manifest>
         format,
         path: one_path(args.paths)?,
         groups_csv: args.groups,
+        subgroups_csv: args.subgroups,
+        held_out: args.hold_out,
         copy: args.copy,
         classes: args.classes,
         values: args.mask_values.map(|values| match values {

@@ -23,7 +23,8 @@ struct Column {
 
 impl Column {
     fn new(values: Vec<Score>, grouping: &Grouping) -> Self {
-        let scores = CaseScores::new(&values, grouping, UndefinedCases::LeaveOut, CaseWeight::EachCase);
+        let scores =
+            CaseScores::new(&values[..grouping.samples()], grouping, UndefinedCases::LeaveOut, CaseWeight::EachCase);
         Self { values, scores }
     }
 
@@ -33,7 +34,7 @@ impl Column {
 }
 
 impl CaseTable {
-    /// Takes the values of all cases, in their order.
+    /// Takes the values of all cases, in their order. Means are over the first ones, those that the grouping knows.
     pub(crate) fn new(cases: &[CaseValues], grouping: &Grouping) -> Self {
         let n_metrics = cases.first().map_or(0, |case| case.whole.len());
         let n_parts = cases.first().map_or(0, |case| case.parts.len());
@@ -44,6 +45,14 @@ impl CaseTable {
                 .map(|part| (0..n_metrics).map(|metric| column(&|case| case.parts[part][metric].clone())).collect())
                 .collect(),
         }
+    }
+
+    /// Some of the cases, as a table of their own.
+    pub(crate) fn of_cases(&self, cases: &[usize], grouping: &Grouping) -> Self {
+        let some =
+            |column: &Column| Column::new(cases.iter().map(|&case| column.values[case].clone()).collect(), grouping);
+        let whole = self.whole.iter().map(some).collect();
+        Self { whole, parts: Vec::new() }
     }
 
     /// Mean of a metric over a draw of cases.

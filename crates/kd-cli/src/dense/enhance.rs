@@ -91,6 +91,8 @@ pub(crate) fn prepare(context: &Context<'_, EnhanceExperiment>) -> Result<DenseP
         split_hash: set.split_hash().to_owned(),
         leaks: set.leaks().clone(),
         subjects: test.iter().map(|&position| store.entries()[position].subject.to_string()).collect(),
+        subgroups: vec![None; test.len()],
+        learned: test.len(),
         cases: (),
         store: std::sync::Arc::new(store),
     })
@@ -131,6 +133,7 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
             spacing_mm: data.spacing_mm.map(|mm| mm.to_vec()),
             intensity: data.intensity,
             element: Element::F32,
+            objects: None,
         },
         degradation: data.degradation.clone(),
         seed: data.degradation_seed,

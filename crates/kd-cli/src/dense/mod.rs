@@ -11,8 +11,10 @@ mod pictures;
 mod record;
 mod report;
 pub(crate) mod segment;
+pub(crate) mod segment_volume;
 mod stages;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,9 +58,36 @@ pub(crate) struct DensePrepared<C> {
     pub(crate) cases: C,
     /// The subject of every scored test case, in their order.
     pub(crate) subjects: Vec<String>,
+    /// The sort of image that each is, where sorts are told apart.
+    pub(crate) subgroups: Vec<Option<String>>,
+    /// So many of the first cases are of sorts that were learned from: those of the headline.
+    pub(crate) learned: usize,
+}
+
+/// A sort of images among the scored test cases.
+pub(crate) struct Subgroup {
+    pub(crate) name: String,
+    pub(crate) held_out: bool,
+    pub(crate) cases: Vec<usize>,
+    pub(crate) grouping: Grouping,
 }
 
 impl<C> DensePrepared<C> {
+    /// The sorts of images, those that were learned from first.
+    pub(crate) fn sorts(&self) -> Result<Vec<Subgroup>> {
+        let mut cases: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
+        for (case, subgroup) in self.subgroups.iter().enumerate() {
+            if let Some(name) = subgroup {
+                cases.entry((case >= self.learned, name)).or_default().push(case);
+            }
+        }
+        let sort = |((held_out, name), cases): ((bool, &str), Vec<usize>)| {
+            let subjects: Vec<&String> = cases.iter().map(|&case| &self.subjects[case]).collect();
+            Ok(Subgroup { name: name.to_owned(), held_out, grouping: Grouping::new(&subjects)?, cases })
+        };
+        cases.into_iter().map(sort).collect()
+    }
+
     /// The samples of a split.
     pub(crate) fn split<const D: usize, A>(&self, split: Split) -> DenseSource<D, A> {
         DenseSource::of_split(Arc::clone(&self.store), split)

@@ -5,12 +5,13 @@ use kd_image::Split;
 use kd_metrics::{Better, Grouping, Score};
 use kd_report::{
     Arm as ReportArm, Baseline, ClassCount, ClassRow, DatasetFacts, Direction, Fact, Metric as Reported,
-    MetricDefinition, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, Task as ReportTask,
-    Teacher as ReportTeacher,
+    MetricDefinition, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, SplitFacts, StudentGroup, SubgroupRow,
+    Task as ReportTask, Teacher as ReportTeacher,
 };
 
+use super::experiment::Scoring;
 use super::stages::{Of, Scored, Taught};
-use super::{CaseTable, DensePrepared, DenseTask, MetricFacts, cases};
+use super::{CaseTable, DensePrepared, DenseTask, MetricFacts, Subgroup, cases};
 use crate::stage::Context;
 use crate::stage::compare::{Compared, Comparison, Found, adjust};
 use crate::stage::evidence::{Statistics, of_score, over_seeds};
@@ -45,16 +46,19 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let scoring = &experiment.scoring;
     let statistics = Statistics::new(&scoring.method, scoring.resamples, scoring.level, scoring.seed)?;
     let parts = experiment.task.parts();
-    let maker = Maker { metrics: &scoring.metrics, parts: &parts, statistics, grouping };
+    let sorts = prepared.sorts()?;
+    let maker = Maker { scoring, parts: &parts, sorts: &sorts, statistics, grouping };
     let teacher_scored = std::slice::from_ref(&evidence.teacher);
     let seeds = [experiment.teacher_plan.seed];
     let mut teacher_arm =
-        maker.arm(("teacher", Role::Teacher), &seeds, std::slice::from_ref(&teacher.run), teacher_scored);
+        maker.arm(("teacher", Role::Teacher), &seeds, (std::slice::from_ref(&teacher.run), teacher_scored), None);
     teacher_arm.terms = vec![task_term(1.0)];
     let (mut students, mut found) = (Vec::new(), Found::default());
     for (student, of_student) in experiment.students.iter().zip(&evidence.students) {
-        let arms = experiment.arms.iter().zip(&of_student.arms).map(|(arm, (runs, scored))| {
-            let mut reported = maker.arm((&arm.name, role(arm)), context.seeds, runs, scored);
+        let alone = experiment.arms.iter().position(|arm| role(arm) == Role::Alone);
+        let arms = experiment.arms.iter().zip(&of_student.arms).enumerate().map(|(place, (arm, (runs, scored)))| {
+            let alone = alone.filter(|alone| *alone != place).map(|alone| of_student.arms[alone].1.as_slice());
+            let mut reported = maker.arm((&arm.name, role(arm)), context.seeds, (runs, scored), alone);
             reported.note.clone_from(&arm.note);
             reported.terms = terms(arm);
             reported
@@ -90,6 +94,12 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let intervals = (scoring.level, scoring.resamples, scoring.seed);
     let mut protocol = shared_protocol(&experiment.student_plan, experiment.views, context.seeds, intervals);
     protocol.push(Fact { name: "Means".into(), value: cases::policy() });
+    let held_out = sorts.iter().filter(|sort| sort.held_out);
+    let held_out: Vec<String> = held_out.map(|sort| format!("{} ({} images)", sort.name, sort.cases.len())).collect();
+    if !held_out.is_empty() {
+        let value = format!("{}: tested on, never learned from, in no mean but their own", held_out.join(", "));
+        protocol.push(Fact { name: "Held out".into(), value });
+    }
     protocol.extend(experiment.task.protocol());
     Ok(RunRecord {
         schema: SCHEMA,
@@ -115,26 +125,34 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
 }
 
 struct Maker<'a> {
-    metrics: &'a [MetricFacts],
+    scoring: &'a Scoring,
     parts: &'a [String],
+    sorts: &'a [Subgroup],
     statistics: Statistics,
     grouping: &'a Grouping,
 }
 
 impl Maker<'_> {
     fn over(&self, metric: usize, seeds: usize, of: &(dyn Fn(usize, &[usize]) -> Score + Sync)) -> Reported {
-        over_seeds(&self.metrics[metric].name, seeds, self.grouping, self.statistics, of)
+        over_seeds(&self.scoring.metrics[metric].name, seeds, self.grouping, self.statistics, of)
     }
 
-    fn arm(&self, (name, role): (&str, Role), seeds: &[u64], runs: &[FinishedRun], scored: &[Scored]) -> ReportArm {
+    /// An arm from its runs and judged answers; `alone` are those of the student alone, in the order of the same seeds.
+    fn arm(
+        &self,
+        (name, role): (&str, Role),
+        seeds: &[u64],
+        (runs, scored): (&[FinishedRun], &[Scored]),
+        alone: Option<&[Scored]>,
+    ) -> ReportArm {
         let all: Vec<usize> = (0..self.grouping.samples()).collect();
-        let places = 0..self.metrics.len();
+        let places = 0..self.scoring.metrics.len();
         let per_seed = seeds.iter().zip(scored).map(|(&seed, one)| SeedResult {
             seed,
             metrics: places
                 .clone()
                 .map(|metric| SeedMetric {
-                    name: self.metrics[metric].name.clone(),
+                    name: self.scoring.metrics[metric].name.clone(),
                     last: of_score(one.test_last.mean(metric, &all)),
                     chosen: of_score(one.test.mean(metric, &all)),
                 })
@@ -161,6 +179,7 @@ impl Maker<'_> {
             per_seed: per_seed.collect(),
             metrics: places.clone().map(whole).collect(),
             per_class: self.parts.iter().enumerate().map(part).collect(),
+            per_subgroup: self.sorts.iter().map(|sort| self.subgroup(sort, scored, alone)).collect(),
             confusion: None,
             roc: None,
             reliability: None,
@@ -171,9 +190,30 @@ impl Maker<'_> {
         }
     }
 
+    fn subgroup(&self, sort: &Subgroup, scored: &[Scored], alone: Option<&[Scored]>) -> SubgroupRow {
+        let tables = |scored: &[Scored]| -> Vec<CaseTable> {
+            scored.iter().map(|one| one.test.of_cases(&sort.cases, &sort.grouping)).collect()
+        };
+        let own = tables(scored);
+        let over = |metric: usize, of: &(dyn Fn(usize, &[usize]) -> Score + Sync)| {
+            over_seeds(&self.scoring.metrics[metric].name, own.len(), &sort.grouping, self.statistics, of)
+        };
+        let shown = std::iter::once(&self.scoring.primary).chain(&self.scoring.secondary);
+        let primary = self.scoring.primary;
+        SubgroupRow {
+            subgroup: sort.name.clone(),
+            held_out: sort.held_out,
+            n: sort.cases.len() as u64,
+            metrics: shown.map(|&metric| over(metric, &|seed, draw| own[seed].mean(metric, draw))).collect(),
+            minus_alone: alone.map(tables).map(|alone| {
+                over(primary, &|seed, draw| Ok(own[seed].mean(primary, draw)? - alone[seed].mean(primary, draw)?))
+            }),
+        }
+    }
+
     fn baseline(&self, name: String, table: &CaseTable) -> Baseline {
         let whole = |metric: usize| self.over(metric, 1, &|_, draw| table.mean(metric, draw));
-        Baseline { name, metrics: (0..self.metrics.len()).map(whole).collect() }
+        Baseline { name, metrics: (0..self.scoring.metrics.len()).map(whole).collect() }
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let start = Instant::now();
     let experiment = context.experiment;
     let prepared = context.timed("prepare", prepare)?;
-    let grouping = Grouping::new(&prepared.subjects)?;
+    let grouping = Grouping::new(&prepared.subjects[..prepared.learned])?;
     let teacher = context.timed("teach", || stages::teach(context, &prepared))?;
     let soft = context.timed("label", || stages::label(context, &prepared, &teacher))?;
     let runs = context.timed("learn", || {

@@ -3,24 +3,24 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use kd_core::loss::{self, DistillLoss, LossError, Parameters, Sizes};
-use kd_core::{Head, Network};
 use kd_data::format::{NpyArray, NpyValue, StoredArray};
 use kd_data::leak::LeakPolicy;
-use kd_data::manifest::{Manifest, Task as DataTask};
-use kd_data::prepare::{CaseSet, DenseRequest, Placement, prepare_cases};
+use kd_data::manifest::{Manifest, MaskValues, Task as DataTask};
+use kd_data::prepare::{Case, CaseSet, DenseRequest, ObjectTarget, Placement, prepare_cases};
 use kd_data::store::Element;
-use kd_image::{Geometry, Image, LabelMap, SampleSource, Split};
+use kd_image::{LabelMap, SampleSource, Split};
 use kd_metrics::Grouping;
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use kd_segment::{
-    Augmentation, Metric, NetworkDesign, NetworkSpec, SegmentTask, SlidingWindow, UNet, Weighting, judge_case,
-    named_classes,
+    Augmentation, CaseScores, Metric, NetworkDesign, NetworkSpec, ObjectMetric, SegmentTask, UNet, judge_case,
+    judge_objects,
 };
 use serde::{Deserialize, Serialize};
 
 use super::experiment::Scoring;
+use super::segment_volume::{self, Answered, network_classes};
 use super::{
     CaseTable, CaseValues, DenseExperiment, DensePrepared, DenseTask, Finished, MetricFacts, PackFacts, Sized, pictures,
 };
@@ -29,8 +29,6 @@ use crate::recipe::{Arm, SegmentRecipe, Source, TaskKind, plan};
 use crate::stage::Context;
 use crate::stage::prepare::generate;
 
-/// Slices that a network sees at once where slices are the samples.
-const SLICES_AT_ONCE: usize = 16;
 /// Spacing of pictures, whose distances are then in pixels.
 const PIXELS: [f64; 3] = [1.0; 3];
 
@@ -81,96 +79,6 @@ impl AnyCard for SegmentCard {
 /// An experiment of segmentation on images of `D` axes.
 pub(crate) type SegmentExperiment<const D: usize> = DenseExperiment<Segment<D>, NetworkSpec<D>, NetworkDesign>;
 
-/// Share of a patch that its neighbour covers too, where an image is larger than what the network learned on.
-const OVERLAP: f64 = 0.5;
-
-/// A network that segments volumes of any size.
-pub(crate) trait SegmentVolume {
-    /// A volume through a network: prepared, answered slice by slice or as a whole, and back on its own grid.
-    ///
-    /// What is larger than the prepared size is answered by a sliding window, so nothing is left out.
-    fn segment_volume(
-        &self,
-        image: &Image<3>,
-        request: &DenseRequest,
-        head: Head,
-        device: &Device,
-    ) -> Result<LabelMap<3>>;
-}
-
-impl SegmentVolume for UNet<4> {
-    fn segment_volume(
-        &self,
-        image: &Image<3>,
-        request: &DenseRequest,
-        head: Head,
-        device: &Device,
-    ) -> Result<LabelMap<3>> {
-        let placement = Placement::covering(image.geometry(), request)?;
-        let prepared = request.image(&placement, image)?;
-        let [depth, height, width] = prepared.geometry().shape();
-        let (channels, outputs, points) = (prepared.channels(), head.n_outputs(), height * width);
-        let slice = |n: usize| -> Vec<f32> {
-            let part = |channel| &prepared.channel(channel)[n * points..(n + 1) * points];
-            (0..channels).flat_map(|channel| part(channel).iter().copied()).collect()
-        };
-        let mut labels = Vec::with_capacity(depth * points);
-        if request.size == [height, width] {
-            for start in (0..depth).step_by(SLICES_AT_ONCE) {
-                let end = depth.min(start + SLICES_AT_ONCE);
-                let values: Vec<f32> = (start..end).flat_map(slice).collect();
-                let input = TensorData::new(values, [end - start, channels, height, width]);
-                let logits = host(self.forward(Tensor::from_data(input, device)));
-                labels.extend(logits.chunks_exact(outputs * points).flat_map(|one| named_classes(one, outputs)));
-            }
-        } else {
-            let window = window([request.size[0], request.size[1]]);
-            let grid = Geometry::<2>::without_spacing([height, width])?;
-            for n in 0..depth {
-                let plane = Image::new(channels, grid.clone(), prepared.intensity(), slice(n))?;
-                labels.extend_from_slice(window.segment(self, &plane, head, None, device)?.labels.labels());
-            }
-        }
-        Ok(placement.labels_back(&LabelMap::new(prepared.geometry().clone(), labels, n_classes(head))?)?)
-    }
-}
-
-impl SegmentVolume for UNet<5> {
-    fn segment_volume(
-        &self,
-        image: &Image<3>,
-        request: &DenseRequest,
-        head: Head,
-        device: &Device,
-    ) -> Result<LabelMap<3>> {
-        let placement = Placement::covering(image.geometry(), request)?;
-        let prepared = request.image(&placement, image)?;
-        let [depth, height, width] = prepared.geometry().shape();
-        let answer = if request.size == [depth, height, width] {
-            let shape = [1, prepared.channels(), depth, height, width];
-            let input = Tensor::from_data(TensorData::new(prepared.values().to_vec(), shape), device);
-            let labels = named_classes(&host(self.forward(input)), head.n_outputs());
-            LabelMap::new(prepared.geometry().clone(), labels, n_classes(head))?
-        } else {
-            let window = window([request.size[0], request.size[1], request.size[2]]);
-            window.segment(self, &prepared, head, None, device)?.labels
-        };
-        Ok(placement.labels_back(&answer)?)
-    }
-}
-
-fn window<const D: usize>(patch: [usize; D]) -> SlidingWindow<D> {
-    SlidingWindow { patch, overlap: OVERLAP, weighting: Weighting::Gaussian, mirror: Vec::new() }
-}
-
-fn n_classes(head: Head) -> usize {
-    if head.is_bernoulli() { 2 } else { head.n_outputs() }
-}
-
-fn host<const I: usize>(tensor: Tensor<I>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32 just before")
-}
-
 /// Opens and prepares the cases of a data set.
 pub(crate) fn prepare<const D: usize>(
     context: &Context<'_, SegmentExperiment<D>>,
@@ -178,11 +86,14 @@ pub(crate) fn prepare<const D: usize>(
     let (root, manifest, experiment) = (context.root, context.manifest, context.experiment);
     generate(context)?;
     let set = CaseSet::open(root, manifest, experiment.leak_policy)?;
-    let shape = (manifest.image.channels, manifest.classes.len());
+    let shape = (manifest.image.channels, network_classes(&manifest.classes, &experiment.request));
     let mut store = prepare_cases(&set, &experiment.request, shape, &manifest.content_hash(), &root.prepared())?;
     store.load()?;
-    let test = set.positions(Split::Test);
-    if test.is_empty() {
+    let mut test = set.positions(Split::Test);
+    // What is held out comes last: the headline is over the others.
+    test.sort_by_key(|&case| set.is_held_out(case));
+    let learned = test.partition_point(|&case| !set.is_held_out(case));
+    if learned == 0 {
         bail!("no test case\nhint: check the split of the data set");
     }
     Ok(DensePrepared {
@@ -190,6 +101,8 @@ pub(crate) fn prepare<const D: usize>(
         split_hash: set.split_hash().to_owned(),
         leaks: set.leaks().clone(),
         subjects: test.iter().map(|&case| set.subject(case).to_string()).collect(),
+        subgroups: test.iter().map(|&case| set.subgroup(case).map(str::to_owned)).collect(),
+        learned,
         cases: (set, test),
     })
 }
@@ -213,11 +126,6 @@ pub(crate) fn experiment<const D: usize>(
 fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) -> Result<SegmentExperiment<D>> {
     let recipe = &source.recipe;
     let data = &recipe.data;
-    let (n_classes, channels) = (manifest.classes.len(), manifest.image.channels);
-    let head = match data.head {
-        HeadKind::OneChannel | HeadKind::Softmax => data.head.head(n_classes)?,
-        other => bail!("`data.head` is {other:?}, expected \"one-channel\" or \"softmax\""),
-    };
     let leak_policy: LeakPolicy = plan::leak_policy(&data.leak_policy)?;
     let mut table = recipe.augment.clone();
     let views = plan::views(&mut table)?;
@@ -228,8 +136,15 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
         spacing_mm: data.spacing_mm.clone(),
         intensity: data.intensity,
         element: Element::F32,
+        objects: data.objects,
     };
     request.check()?;
+    check_objects(&request, manifest, data.head)?;
+    let (n_classes, channels) = (network_classes(&manifest.classes, &request), manifest.image.channels);
+    let head = match data.head {
+        HeadKind::OneChannel | HeadKind::Softmax => data.head.head(n_classes)?,
+        other => bail!("`data.head` is {other:?}, expected \"one-channel\" or \"softmax\""),
+    };
     let size: [usize; D] = data.size.clone().try_into().map_err(|_| {
         anyhow::anyhow!("`data.size` is {:?}, expected [height, width] or [depth, height, width]", data.size)
     })?;
@@ -267,7 +182,7 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
     plan::check_names(recipe, &recipe.score.package)?;
     let points = patch.iter().product();
     let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: points };
-    let metrics = metric_facts(recipe.score.tolerance_mm);
+    let metrics = metric_facts(recipe.score.tolerance_mm, task.request.objects.is_some());
     let place = |name: &String| Scoring::place(&metrics, name, "score.secondary");
     let experiment = DenseExperiment {
         name: source.name.clone(),
@@ -306,7 +221,7 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
 }
 
 /// The metrics of a report, with their policies.
-pub(crate) fn metric_facts(tolerance_mm: f64) -> Vec<MetricFacts> {
+pub(crate) fn metric_facts(tolerance_mm: f64, objects: bool) -> Vec<MetricFacts> {
     let facts = |metric: &Metric| MetricFacts {
         name: metric.name().into(),
         label: metric.label().into(),
@@ -316,14 +231,59 @@ pub(crate) fn metric_facts(tolerance_mm: f64) -> Vec<MetricFacts> {
         decimals: if metric.unit().is_empty() { 3 } else { 2 },
         higher_is_better: metric.higher_is_better(),
     };
-    Metric::ALL.iter().map(facts).collect()
+    let of_objects = |metric: &ObjectMetric| MetricFacts {
+        name: metric.name().into(),
+        label: metric.label().into(),
+        definition: metric.definition().into(),
+        policy: metric.policy().into(),
+        unit: String::new(),
+        decimals: 3,
+        higher_is_better: true,
+    };
+    let objects: &[ObjectMetric] = if objects { &ObjectMetric::ALL } else { &[] };
+    Metric::ALL.iter().map(facts).chain(objects.iter().map(of_objects)).collect()
+}
+
+/// Objects are known where masks number them, and a border is a class of its own.
+fn check_objects(request: &DenseRequest, manifest: &Manifest, head: HeadKind) -> Result<()> {
+    let Some(objects) = request.objects else { return Ok(()) };
+    if manifest.mask != Some(MaskValues::Instances) {
+        bail!("`data.objects` is set, and the masks of `{}` tell classes alone\nhint: leave it out", manifest.name);
+    }
+    if head == HeadKind::OneChannel && objects.border > 0 {
+        bail!(
+            "`data.objects.border` is {}, and a one-channel head has no class for it\nhint: write `border = 0`, or `head = \"softmax\"`",
+            objects.border
+        );
+    }
+    Ok(())
 }
 
 impl<const D: usize> Segment<D> {
-    fn labels(&self, answer: &StoredArray, truth: &LabelMap<3>) -> Result<LabelMap<3>> {
-        let array = answer.bytes()?;
-        let labels = array.values.iter().map(|&label| label.into()).collect();
-        Ok(LabelMap::new(truth.geometry().clone(), labels, self.classes.len())?)
+    /// An answer as it was kept.
+    fn kept(&self, answer: &StoredArray, truth: &LabelMap<3>) -> Result<Answered> {
+        let array = answer.integers()?;
+        let numbers = array.values.iter().map(|&number| u16::try_from(number)).collect::<Result<_, _>>()?;
+        let n_labels = if self.request.objects.is_some() { usize::from(u16::MAX) + 1 } else { self.classes.len() };
+        let map = LabelMap::new(truth.geometry().clone(), numbers, n_labels)?;
+        match self.request.objects {
+            Some(_) => Answered::of_objects(map),
+            None => Ok(Answered { labels: map, objects: None }),
+        }
+    }
+
+    /// What a case is worth.
+    fn values(&self, case: &Case, answer: &Answered) -> Result<CaseValues> {
+        let spacing = case.labels.geometry().spacing_mm().unwrap_or(PIXELS);
+        let CaseScores { mut whole, classes: mut parts } =
+            judge_case(&case.labels, &answer.labels, spacing, self.tolerance_mm)?;
+        if let (Some(truth), Some(objects)) = (&case.instances, &answer.objects) {
+            let scores = judge_objects(truth, objects)?;
+            // The objects are those of the one foreground class.
+            parts.iter_mut().for_each(|part| part.extend(scores.clone()));
+            whole.extend(scores);
+        }
+        Ok(CaseValues { whole, parts })
     }
 }
 
@@ -397,10 +357,15 @@ macro_rules! dense {
                 let (set, test) = &prepared.cases;
                 let image = set.read(test[case])?.image;
                 let head = self.training.head();
-                let labels = network.segment_volume(&image, &self.request, head, device)?;
+                let Answered { labels, objects } =
+                    segment_volume::answer(network, &image, &self.request, head, device)?;
+                let shape = labels.geometry().shape().to_vec();
+                if let Some(objects) = objects {
+                    return Ok(NpyValue::U16(NpyArray { shape, values: objects.labels().to_vec() }));
+                }
                 let values = labels.labels().iter().map(|&label| u8::try_from(label)).collect::<Result<_, _>>();
                 let values = values.context("more classes than 255")?;
-                Ok(NpyValue::U8(NpyArray { shape: labels.geometry().shape().to_vec(), values }))
+                Ok(NpyValue::U8(NpyArray { shape, values }))
             }
 
             fn judge(
@@ -410,10 +375,8 @@ macro_rules! dense {
                 answer: &StoredArray,
             ) -> Result<CaseValues> {
                 let (set, test) = &prepared.cases;
-                let truth = set.read(test[case])?.labels;
-                let spacing = truth.geometry().spacing_mm().unwrap_or(PIXELS);
-                let scores = judge_case(&truth, &self.labels(answer, &truth)?, spacing, self.tolerance_mm)?;
-                Ok(CaseValues { whole: scores.whole, parts: scores.classes })
+                let case = set.read(test[case])?;
+                self.values(&case, &self.kept(answer, &case.labels)?)
             }
 
             fn do_nothing(
@@ -435,7 +398,9 @@ macro_rules! dense {
                 // Shown in the orientation and size that the networks see.
                 let placement = Placement::new(case.image.geometry(), &self.request)?;
                 let image = placement.image(&case.image)?;
-                let truth = placement.labels(&case.labels)?;
+                // Objects by number where they are told apart, else classes.
+                let numbered = case.instances.as_ref().filter(|_| self.request.objects.is_some());
+                let truth = placement.labels(numbered.unwrap_or(&case.labels))?;
                 let [depth, height, width] = image.geometry().shape();
                 let foreground =
                     |n: &usize| pictures::slice_of_labels(&truth, *n).iter().filter(|label| **label > 0).count();
@@ -446,7 +411,8 @@ macro_rules! dense {
                 let labels = pictures::slice_of_labels(&truth, n);
                 panels.push(pictures::coloured("truth", (values, labels), shape, range)?);
                 for (name, answer) in answers {
-                    let map = placement.labels(&self.labels(answer, &case.labels)?)?;
+                    let Answered { labels, objects } = self.kept(answer, &case.labels)?;
+                    let map = placement.labels(objects.as_ref().unwrap_or(&labels))?;
                     let labels = pictures::slice_of_labels(&map, n);
                     panels.push(pictures::coloured(name, (values, labels), shape, range)?);
                 }
@@ -455,10 +421,19 @@ macro_rules! dense {
             }
 
             fn protocol(&self) -> Vec<Fact> {
-                vec![
-                    Fact { name: "Grid of the scores".into(), value: "that of the source files".into() },
-                    Fact { name: "Preparation".into(), value: format!("{:?}", self.request) },
-                ]
+                let fact = |name: &str, value: String| Fact { name: name.into(), value };
+                let mut facts = vec![
+                    fact("Grid of the scores", "that of the source files".into()),
+                    fact("Preparation", format!("{:?}", self.request)),
+                ];
+                if let Some(ObjectTarget { border, min_points }) = self.request.objects {
+                    let of = match border {
+                        0 => "components joined by faces".to_owned(),
+                        border => format!("grown from insides into borders of {border} points"),
+                    };
+                    facts.push(fact("Objects", format!("{of}; none below {min_points} points")));
+                }
+                facts
             }
 
             fn kind(&self) -> ReportTask {

@@ -1,6 +1,6 @@
 //! The tables of a recipe that only segmentation has.
 
-use kd_data::prepare::DenseIntensity;
+use kd_data::prepare::{DenseIntensity, ObjectTarget};
 use kd_segment::NetworkDesign;
 use kd_segment::loss::HardLoss;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub(crate) struct SegmentData {
     pub(crate) spacing_mm: Option<Vec<f64>>,
     /// What the values become.
     pub(crate) intensity: DenseIntensity,
+    /// How objects that touch are told apart, where the masks number them; absent learns the classes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) objects: Option<ObjectTarget>,
     /// `stop`, or `drop-from-train`.
     pub(crate) leak_policy: String,
     /// What counts as independent, in words.

@@ -233,6 +233,7 @@ impl Maker<'_> {
             terms: Vec::new(),
             per_seed: per_seed.collect(),
             metrics: evidence::metrics(experiment.head, scored, self.grouping, self.statistics),
+            per_subgroup: Vec::new(),
             per_class: evidence::per_class(experiment, classes, scored, self.truth, self.grouping, self.statistics),
             confusion: evidence::confusion(scored),
             roc: evidence::roc(classes, scored, self.grouping, self.statistics),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kd_image::{Geometry, Image, Intensity, SampleId, Split, SubjectId};
 
-use super::{DecodeError, Groups, RawRecord, read_groups, subjects, target_of};
+use super::{Column, DecodeError, Groups, RawRecord, read_groups, subjects, target_of};
 use crate::format::{NpyArray, Npz};
 use crate::manifest::Manifest;
 
@@ -108,7 +108,7 @@ pub(super) fn open(folder: &Path, manifest: &Manifest) -> Result<(Vec<RawRecord>
     let archive = archive.expect("a checked manifest of this layout has one npz");
     let npz = Npz::open(&folder.join(&archive.name))?;
     let splits = read_arrays(&npz)?;
-    let table = groups_file.map(|file| read_groups(&folder.join(file))).transpose()?;
+    let table = groups_file.map(|file| read_groups(&folder.join(file), Column::Group)).transpose()?;
     let subjects = subjects_of(&splits, table.as_ref(), groups_file.unwrap_or_default())?;
     let mut records = Vec::with_capacity(subjects.len());
     let mut places = Vec::with_capacity(subjects.len());
@@ -143,10 +143,8 @@ fn subjects_of(
             groups.push(match table {
                 Some(table) => {
                     let sample = sample_id(arrays.split, n);
-                    Some(table.get(sample.as_str()).ok_or_else(|| DecodeError::Groups {
-                        file: file.into(),
-                        expected: "a line for each sample".into(),
-                        found: format!("none for `{sample}`"),
+                    Some(table.get(sample.as_str()).ok_or_else(|| {
+                        Column::Group.refused(file.into(), "a line for each sample", format!("none for `{sample}`"))
                     })?)
                 }
                 None => arrays.groups.as_ref().map(|groups| groups[n].as_str()),

@@ -93,9 +93,11 @@ pub enum DecodeError {
     },
     /// A table of groups that does not fit.
     #[error(
-        "groups `{file}`: {found}, expected {expected}\nhint: write a CSV file with the columns `file,group` and one line an image"
+        "{column}s `{file}`: {found}, expected {expected}\nhint: write a CSV file with the columns `file,{column}` and one line an image"
     )]
     Groups {
+        /// `group` or `subgroup`.
+        column: &'static str,
         /// The table.
         file: String,
         /// What would have been right.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kd_image::{Image, SampleId, Split, SubjectId};
 
-use super::{DecodeError, RawRecord, read_groups, subjects, target_of};
+use super::{Column, DecodeError, RawRecord, read_groups, subjects, target_of};
 use crate::digest::sha256_file;
 use crate::format::{read_labelled_png, read_raster};
 use crate::manifest::Manifest;
@@ -66,13 +66,15 @@ pub(super) fn open_folder(folder: &Path, manifest: &Manifest) -> Result<(Vec<Raw
     let mut names: Vec<&str> = manifest.source.files.iter().map(|file| file.name.as_str()).collect();
     names.retain(|name| Some(*name) != groups_file);
     names.sort_unstable();
-    let groups = groups_file.map(|file| read_groups(&folder.join(file))).transpose()?;
+    let groups = groups_file.map(|file| read_groups(&folder.join(file), Column::Group)).transpose()?;
     let groups = names.iter().map(|name| {
         let Some(table) = &groups else { return Ok(None) };
-        table.get(*name).map(Some).ok_or_else(|| DecodeError::Groups {
-            file: groups_file.unwrap_or_default().into(),
-            expected: "a line for each image".into(),
-            found: format!("none for `{name}`"),
+        table.get(*name).map(Some).ok_or_else(|| {
+            Column::Group.refused(
+                groups_file.unwrap_or_default().into(),
+                "a line for each image",
+                format!("none for `{name}`"),
+            )
         })
     });
     let groups = groups.collect::<Result<Vec<_>, _>>()?;

@@ -27,6 +27,10 @@ pub struct MaskRecord {
     pub subject: SubjectId,
     /// The publisher's split, where the files hold one.
     pub split: Option<Split>,
+    /// What sort of image it is, where the set tells sorts apart.
+    pub subgroup: Option<String>,
+    /// Whether its subgroup is tested on and never learned from.
+    pub held_out: bool,
 }
 
 /// One case.
@@ -146,14 +150,13 @@ impl<const D: usize> MaskedDataset<D> {
             });
         }
         check_files(folder, manifest)?;
-        let groups_file = manifest.source.groups.as_deref();
         let mut found: BTreeMap<String, (Option<Split>, CaseFiles)> = BTreeMap::new();
         let generated = match manifest.source.layout {
             Layout::Generator => files::check_generated(folder, manifest)?,
             _ => Vec::new(),
         };
         let listed = manifest.source.files.iter().map(|file| file.name.as_str());
-        for name in listed.chain(generated.iter().map(String::as_str)).filter(|name| Some(*name) != groups_file) {
+        for name in listed.chain(generated.iter().map(String::as_str)).filter(|name| !manifest.source.is_table(name)) {
             let Some((split, channel, case)) = place_of(name) else {
                 let expected = "a file in images/ or masks/, perhaps below a folder of a split".into();
                 return Err(DecodeError::Labels { what: name.into(), expected, found: "another folder".into() });

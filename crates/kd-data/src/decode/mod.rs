@@ -21,7 +21,7 @@ pub use error::DecodeError;
 pub(crate) use files::{FileLabel, GENERATED_FILE, generated_list, split_of};
 pub(crate) use masks::{MASKS, case_of, images_folder};
 pub use masks::{MaskRecord, MaskedDataset, MaskedSample, ReadMasked};
-pub(crate) use subjects::{Groups, number as number_groups, read_groups};
+pub(crate) use subjects::{Column, Groups, number as number_groups, read_groups};
 pub(crate) use volumes::{IMAGES, SERIES};
 pub use volumes::{VolumeDataset, VolumeRecord};
 

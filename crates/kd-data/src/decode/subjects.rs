@@ -10,8 +10,32 @@ use kd_image::SubjectId;
 
 use super::DecodeError;
 
-/// Groups by image, before they are numbered.
+/// Groups, or subgroups, by image; groups before they are numbered.
 pub(crate) type Groups = BTreeMap<String, String>;
+
+/// What the second column of a table tells of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Who it belongs to.
+    Group,
+    /// What sort of image it is.
+    Subgroup,
+}
+
+impl Column {
+    /// Its name in the header.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Subgroup => "subgroup",
+        }
+    }
+
+    /// A table that does not fit.
+    pub(crate) fn refused(self, file: String, expected: impl Into<String>, found: String) -> DecodeError {
+        DecodeError::Groups { column: self.name(), file, expected: expected.into(), found }
+    }
+}
 
 /// Numbers groups; equal groups get equal subjects, in every split.
 pub(crate) fn number<'a>(groups: impl IntoIterator<Item = &'a str> + Clone) -> BTreeMap<&'a str, SubjectId> {
@@ -24,22 +48,21 @@ pub(crate) fn number<'a>(groups: impl IntoIterator<Item = &'a str> + Clone) -> B
     named.collect()
 }
 
-/// Reads a table with the columns `file,group`.
+/// Reads a table with the columns `file` and `group` or `subgroup`.
 ///
 /// # Errors
 /// [`DecodeError::Groups`] for another header, an empty cell, a file named twice, or no line at all.
-pub(crate) fn read_groups(path: &Path) -> Result<Groups, DecodeError> {
+pub(crate) fn read_groups(path: &Path, column: Column) -> Result<Groups, DecodeError> {
     let file = crate::error::relative_name(path, path);
-    let refused =
-        |expected: &str, found: String| DecodeError::Groups { file: file.clone(), expected: expected.into(), found };
+    let refused = |expected: &str, found: String| column.refused(file.clone(), expected, found);
     let mut table = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_path(path)
         .map_err(|e| refused("a readable CSV file", e.kind_text()))?;
     let header = table.headers().map_err(|e| refused("a header line", e.kind_text()))?;
-    if header.iter().collect::<Vec<_>>() != ["file", "group"] {
+    if header.iter().collect::<Vec<_>>() != ["file", column.name()] {
         let found = format!("a header of {} columns that are not these two", header.len());
-        return Err(refused("the columns `file,group`", found));
+        return Err(refused(&format!("the columns `file,{}`", column.name()), found));
     }
     let mut groups = Groups::new();
     for (n, row) in table.records().enumerate() {
@@ -47,7 +70,10 @@ pub(crate) fn read_groups(path: &Path) -> Result<Groups, DecodeError> {
         let row = row.map_err(|e| refused("two cells a line", format!("line {line}: {}", e.kind_text())))?;
         let (image, group) = (&row[0], &row[1]);
         if image.is_empty() || group.is_empty() {
-            return Err(refused("a file and a group a line", format!("an empty cell on line {line}")));
+            return Err(refused(
+                &format!("a file and a {} a line", column.name()),
+                format!("an empty cell on line {line}"),
+            ));
         }
         if groups.insert(image.replace('\\', "/"), group.into()).is_some() {
             return Err(refused("each file once", format!("`{image}` again on line {line}")));
@@ -85,7 +111,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("groups.csv");
         std::fs::write(&path, text).unwrap();
-        read_groups(&path)
+        read_groups(&path, Column::Group)
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl VolumeDataset {
         let names: Vec<&str> = listed.chain(generated.iter().map(String::as_str)).collect();
         let below = if layout == Layout::DicomSeries { SERIES } else { IMAGES };
         let mut found: BTreeMap<String, (Option<Split>, Vec<PathBuf>)> = BTreeMap::new();
-        for &name in names.iter().filter(|name| Some(**name) != manifest.source.groups.as_deref()) {
+        for &name in names.iter().filter(|name| !manifest.source.is_table(name)) {
             let Some((split, case)) = place_of(name, below) else {
                 let expected = format!("a file in {below}/, perhaps below a folder of a split");
                 return Err(DecodeError::Labels { what: name.into(), expected, found: "another folder".into() });

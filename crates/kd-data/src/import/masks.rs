@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::folder::image_facts;
 use super::pairs::{Pair, Pairs};
 use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{DecodeError, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
+use crate::decode::{Column, DecodeError, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
 use crate::format::{RawElement, read_raw, write_nifti};
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, MaskValues, SourceFile, SplitPolicy, Task};
 use crate::root::Root;
@@ -73,6 +73,11 @@ pub struct MaskImportRequest {
     pub path: PathBuf,
     /// CSV with the columns `file,group`; `file` is a case's name below its images, with or without ending and split.
     pub groups_csv: Option<PathBuf>,
+    /// CSV with the columns `file,subgroup`: what sort of image each is, such as its stain or scanner; names are kept as
+    /// they are, and stand in reports.
+    pub subgroups_csv: Option<PathBuf>,
+    /// Subgroups that are tested on and never learned from.
+    pub held_out: Vec<String>,
     /// Copies the files; otherwise they are linked, and must stay where they are.
     pub copy: bool,
     /// Class names, background first; none takes those of a `dataset.json`.
@@ -110,17 +115,23 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
     for pair in &pairs.pairs {
         place_pair(pair, request, staged.path(), &mut files)?;
     }
-    let groups =
-        request.groups_csv.as_deref().map(|table| groups_of(table, &pairs.pairs, staged.path())).transpose()?;
+    let table = |csv: &Option<PathBuf>, column| {
+        csv.as_deref().map(|csv| table_of(csv, column, &pairs.pairs, staged.path())).transpose()
+    };
+    let groups = table(&request.groups_csv, Column::Group)?;
+    let subgroups = table(&request.subgroups_csv, Column::Subgroup)?;
     let image = facts(request, &pairs, staged.path(), &files)?;
     let has_splits = pairs.pairs.iter().all(|pair| pair.split.is_some());
     let count = |split| pairs.pairs.iter().filter(|pair| pair.split == Some(split)).count();
     let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
-    let groups = groups.map(|file| {
-        let name = file.name.clone();
-        files.push(file);
-        name
-    });
+    let mut listed = |table: Option<SourceFile>| {
+        table.map(|file| {
+            let name = file.name.clone();
+            files.push(file);
+            name
+        })
+    };
+    let (groups, subgroups) = (listed(groups), listed(subgroups));
     let found = Found {
         layout: if request.format == MaskFormat::ImageMask { Layout::ImageMasks } else { Layout::NiftiMasks },
         task: Task::Segmentation,
@@ -133,6 +144,8 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
     };
     let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
     let mut manifest = manifest_of(name, &terms, found, groups)?;
+    manifest.source.subgroups = subgroups;
+    manifest.held_out.clone_from(&request.held_out);
     if pairs.left_out > 0 {
         manifest.notes.push(format!("{} files of images without masks were left out", pairs.left_out));
     }
@@ -215,10 +228,10 @@ fn facts(
     Ok(ImageFacts { channels, size: ImageSize::Varies, intensity })
 }
 
-/// The table of groups by case.
-fn groups_of(table: &Path, pairs: &[Pair], staging: &Path) -> Result<SourceFile, ImportError> {
+/// A table by case.
+fn table_of(table: &Path, column: Column, pairs: &[Pair], staging: &Path) -> Result<SourceFile, ImportError> {
     let case = |pair: &Pair| (format!("{}{}", place::split_folder(pair.split), pair.case), pair.case.clone());
-    place::case_groups(table, &pairs.iter().map(case).collect::<Vec<_>>(), staging)
+    place::case_table(table, column, &pairs.iter().map(case).collect::<Vec<_>>(), staging)
 }
 
 /// Reads every case.

@@ -177,9 +177,10 @@ fn manifest_of(
         mask: found.mask,
         license: License { spdx: terms.license.to_owned(), note: None },
         citation: Citation { text: terms.citation.unwrap_or("unpublished data").to_owned(), doi: None, homepage: None },
-        source: Source { layout: found.layout, groups, files: found.files },
+        source: Source { layout: found.layout, groups, subgroups: None, files: found.files },
         counts: found.counts,
         split: split_policy(terms.split, found.has_splits)?,
+        held_out: Vec::new(),
         notes: vec!["imported: classes, license and groups are the word of whoever imported it".into()],
         generator: None,
     })

@@ -8,13 +8,15 @@ use std::path::Path;
 use kd_image::Split;
 
 use super::{ImportError, ImportFormat};
-use crate::decode::{DecodeError, Groups, case_of, read_groups};
+use crate::decode::{Column, Groups, case_of, read_groups};
 use crate::digest::sha256_file;
 use crate::error::FileError;
 use crate::manifest::SourceFile;
 
 /// Name of the numbered groups in a raw folder.
 const GROUPS_FILE: &str = "groups.csv";
+/// The table of subgroups in the raw folder.
+const SUBGROUPS_FILE: &str = "subgroups.csv";
 
 /// Links or copies `from` to `name` below `staging`; the checksum is that of the file as it stands there.
 pub(super) fn file(
@@ -60,15 +62,15 @@ pub(super) fn groups(
     images: &[SourceFile],
     format: ImportFormat,
 ) -> Result<SourceFile, ImportError> {
-    let mut groups = read_groups(table)?;
+    let mut groups = read_groups(table, Column::Group)?;
     if format == ImportFormat::ImageFolder {
         let names: BTreeSet<&str> = images.iter().map(|file| file.name.as_str()).collect();
         if let Some(name) = names.iter().find(|name| !groups.contains_key(**name)) {
-            return Err(ImportError::from(DecodeError::Groups {
-                file: crate::error::relative_name(table, table),
-                expected: "a line for each image".into(),
-                found: format!("none for `{name}`"),
-            }));
+            return Err(ImportError::from(Column::Group.refused(
+                crate::error::relative_name(table, table),
+                "a line for each image",
+                format!("none for `{name}`"),
+            )));
         }
         groups.retain(|name, _| names.contains(name.as_str()));
     }
@@ -80,35 +82,52 @@ pub(super) fn split_folder(split: Option<Split>) -> String {
     split.map_or_else(String::new, |split| format!("{split}/"))
 }
 
-/// The table of groups by case, whichever way the files were spelled in it; of each case there are its name in the raw
-/// folder and another one that the table may use.
-pub(super) fn case_groups(table: &Path, cases: &[(String, String)], staging: &Path) -> Result<SourceFile, ImportError> {
-    let given = read_groups(table)?;
+/// A table by case, whichever way the files were spelled in it; of each case there are its name in the raw folder and
+/// another one that the table may use. Groups are numbered, subgroups keep their names.
+pub(super) fn case_table(
+    table: &Path,
+    column: Column,
+    cases: &[(String, String)],
+    staging: &Path,
+) -> Result<SourceFile, ImportError> {
+    let given = read_groups(table, column)?;
     let by_case: BTreeMap<&str, &str> = given.iter().map(|(file, group)| (case_of(file), group.as_str())).collect();
-    let mut groups = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for (name, other) in cases {
-        let group = by_case.get(name.as_str()).or_else(|| by_case.get(other.as_str())).ok_or_else(|| {
-            ImportError::from(DecodeError::Groups {
-                file: crate::error::relative_name(table, table),
-                expected: "a line for each case".into(),
-                found: format!("none for `{other}`"),
-            })
+        let found = by_case.get(name.as_str()).or_else(|| by_case.get(other.as_str())).ok_or_else(|| {
+            let file = crate::error::relative_name(table, table);
+            ImportError::from(column.refused(file, "a line for each case", format!("none for `{other}`")))
         })?;
-        groups.insert(name.clone(), (*group).to_owned());
+        names.insert(name.clone(), (*found).to_owned());
     }
-    group_table(&groups, staging)
+    match column {
+        Column::Group => group_table(&names, staging),
+        Column::Subgroup => {
+            let rows = names.iter().map(|(name, subgroup)| [name.as_str(), subgroup.as_str()]);
+            write_table(SUBGROUPS_FILE, column, rows, staging)
+        }
+    }
 }
 
 /// Writes groups by file with numbers for names.
 pub(super) fn group_table(groups: &Groups, staging: &Path) -> Result<SourceFile, ImportError> {
     let numbers = crate::decode::number_groups(groups.values().map(String::as_str).collect::<Vec<_>>());
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let rows = groups.iter().map(|(name, group)| [name.as_str(), numbers[group.as_str()].as_str()]);
-    let written = std::iter::once(["file", "group"]).chain(rows).try_for_each(|row| writer.write_record(row));
-    let path = staging.join(GROUPS_FILE);
+    write_table(GROUPS_FILE, Column::Group, rows, staging)
+}
+
+fn write_table<'a>(
+    file: &str,
+    column: Column,
+    rows: impl Iterator<Item = [&'a str; 2]>,
+    staging: &Path,
+) -> Result<SourceFile, ImportError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = std::iter::once(["file", column.name()]).chain(rows).try_for_each(|row| writer.write_record(row));
+    let path = staging.join(file);
     let failed = |source: io::Error| FileError::new("write", &path, staging, source);
     written.map_err(|e| failed(io::Error::other(e)))?;
     let bytes = writer.into_inner().map_err(|e| failed(io::Error::other(e.to_string())))?;
     crate::store::write_atomic(&path, &bytes)?;
-    listed(staging, GROUPS_FILE)
+    listed(staging, file)
 }

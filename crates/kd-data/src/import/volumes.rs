@@ -11,7 +11,7 @@ use kd_image::{Geometry, Intensity, Split};
 use rayon::prelude::*;
 
 use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{DecodeError, IMAGES, SERIES, VolumeDataset, case_of, split_of};
+use crate::decode::{Column, DecodeError, IMAGES, SERIES, VolumeDataset, case_of, split_of};
 use crate::format::{
     FileFormat, FoundFile, Nifti, RawElement, Tilt, files_below, read_dicom_volume, read_raw, sniff, write_nifti,
 };
@@ -114,7 +114,7 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
         Some(table) => {
             let cases: Vec<(String, String)> =
                 volumes.iter().map(|volume| (volume.sample(), volume.given.clone())).collect();
-            let file = place::case_groups(table, &cases, staged.path())?;
+            let file = place::case_table(table, Column::Group, &cases, staged.path())?;
             let name = file.name.clone();
             files.push(file);
             Some(name)

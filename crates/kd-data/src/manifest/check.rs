@@ -32,8 +32,10 @@ impl TryFrom<RawManifest> for Manifest {
         let license = license(raw.license)?;
         let citation = citation(raw.citation)?;
         let counts = raw.counts.map(|n| Counts { train: n.train, val: n.val, test: n.test });
+        let held_out = raw.split.as_ref().map_or_else(Vec::new, |split| split.held_out.clone());
         let split = split(raw.split)?;
         let source = source(raw.source)?;
+        check_subgroups(&source, &held_out)?;
         if (source.layout == Layout::Generator) != raw.generator.is_some() {
             return Err(match raw.generator {
                 Some(_) => KeyProblem::new(
@@ -58,9 +60,27 @@ impl TryFrom<RawManifest> for Manifest {
             source,
             counts,
             split,
+            held_out,
             notes: raw.notes,
             generator: raw.generator,
         })
+    }
+}
+
+/// Subgroups stand beside masks, and only a named one can be held out.
+fn check_subgroups(source: &Source, held_out: &[String]) -> Checked<()> {
+    if let Some(file) = source.subgroups.as_ref().filter(|_| !source.layout.has_masks()) {
+        let expected = "no such key: subgroups are known for images with masks";
+        return Err(KeyProblem::new("source.subgroups", format!("`{file}`"), expected, "remove the key"));
+    }
+    match held_out.first() {
+        Some(name) if source.subgroups.is_none() => Err(KeyProblem::new(
+            "split.held_out",
+            format!("`{name}`"),
+            "no such key, or a file of subgroups",
+            "name a CSV with the columns `file,subgroup` as `source.subgroups`",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -277,7 +297,8 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
     let layout = layout.ok_or_else(|| KeyProblem::new("source.layout", format!("`{name}`"), EXPECTED, HINT))?;
     let files = raw.file.into_iter().enumerate().map(|(n, file)| source_file(n, file)).collect::<Checked<Vec<_>>>()?;
     let n_files = format!("a list of {}", files.len());
-    let arrays = files.iter().filter(|file| Some(&file.name) != raw.groups.as_ref()).count();
+    let is_table = |name| [&raw.groups, &raw.subgroups].into_iter().flatten().any(|table| table == name);
+    let arrays = files.iter().filter(|file| !is_table(&file.name)).count();
     match layout {
         Layout::Generator if !files.is_empty() => {
             return Err(KeyProblem::new("source.file", n_files, "none: a generated set has no files", HINT));
@@ -298,13 +319,15 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
         let found = format!("a list with `{}` twice", file.name);
         return Err(KeyProblem::new("source.file", found, "names that differ by more than case", HINT));
     }
-    if let Some(groups) = &raw.groups
-        && !files.iter().any(|file| &file.name == groups)
-    {
-        let expected = "the name of one of the files";
-        return Err(KeyProblem::new("source.groups", format!("`{groups}`"), expected, HINT));
+    for (key, table) in [("source.groups", &raw.groups), ("source.subgroups", &raw.subgroups)] {
+        if let Some(table) = table
+            && !files.iter().any(|file| &file.name == table)
+        {
+            let expected = "the name of one of the files";
+            return Err(KeyProblem::new(key, format!("`{table}`"), expected, HINT));
+        }
     }
-    Ok(Source { layout, groups: raw.groups, files })
+    Ok(Source { layout, groups: raw.groups, subgroups: raw.subgroups, files })
 }
 
 fn source_file(n: usize, raw: RawFile) -> Checked<SourceFile> {

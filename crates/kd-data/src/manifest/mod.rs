@@ -48,6 +48,8 @@ pub struct Manifest {
     pub counts: Option<Counts>,
     /// Where the splits come from.
     pub split: SplitPolicy,
+    /// Subgroups that are tested on and never learned from, whatever the split says of the others.
+    pub held_out: Vec<String>,
     /// Traps that somebody who reads a number from this set has to know.
     pub notes: Vec<String>,
     /// Parameters of a generated set; read by the generator.

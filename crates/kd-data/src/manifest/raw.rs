@@ -88,6 +88,8 @@ pub(super) struct RawSplit {
     pub(super) val: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) test: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) held_out: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,6 +98,8 @@ pub(super) struct RawSource {
     pub(super) layout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) groups: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subgroups: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) file: Vec<RawFile>,
 }
@@ -182,11 +186,13 @@ impl From<&Manifest> for RawManifest {
                 train: shares.map(|s| s[0]),
                 val: shares.map(|s| s[1]),
                 test: shares.map(|s| s[2]),
+                held_out: manifest.held_out.clone(),
             }),
             generator: manifest.generator.clone(),
             source: Some(RawSource {
                 layout: Some(manifest.source.layout.name().into()),
                 groups: manifest.source.groups.clone(),
+                subgroups: manifest.source.subgroups.clone(),
                 file: files.collect(),
             }),
         }

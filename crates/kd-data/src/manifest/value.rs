@@ -167,8 +167,19 @@ pub struct Source {
     pub layout: Layout,
     /// File (one of `files`) with columns `file,group`: who each image belongs to.
     pub groups: Option<String>,
+    /// File (one of `files`) with columns `file,subgroup`: what sort of image each is, such as its stain or scanner. Scores
+    /// are told for each sort.
+    pub subgroups: Option<String>,
     /// All files, each with its checksum; empty for a generated set.
     pub files: Vec<SourceFile>,
+}
+
+impl Source {
+    /// Whether a file holds groups or subgroups, and no image.
+    #[must_use]
+    pub fn is_table(&self, name: &str) -> bool {
+        [&self.groups, &self.subgroups].into_iter().flatten().any(|table| table == name)
+    }
 }
 
 /// One file of a data set.

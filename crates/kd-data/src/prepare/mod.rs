@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use dense::{
-    Blocks, Case, CaseError, CaseFiles, CaseSet, DenseIntensity, DenseRequest, PairRequest, Placement, SplitSet,
-    VolumeFiles, VolumeSet, prepare_cases, prepare_pairs,
+    Blocks, Case, CaseError, CaseFiles, CaseSet, DenseIntensity, DenseRequest, ObjectTarget, PairRequest, Placement,
+    SplitSet, VolumeFiles, VolumeSet, one_slice, prepare_cases, prepare_pairs,
 };
 pub use plan::{Channels, Normalization, PreparePlan, Resize};
 

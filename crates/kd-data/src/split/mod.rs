@@ -14,7 +14,7 @@ pub use draw::{label_subset, subject_folds, subject_split};
 pub use source::SplitSource;
 pub use table::{SplitRow, SplitTable};
 
-use crate::decode::{MaskedDataset, RawDataset, VolumeDataset};
+use crate::decode::{MaskRecord, MaskedDataset, RawDataset, VolumeDataset};
 use crate::manifest::{Manifest, SplitPolicy};
 use crate::store::StoreError;
 
@@ -76,14 +76,32 @@ pub fn split_of(set: &RawDataset, policy: SplitPolicy) -> Result<SplitTable, Spl
 /// The split of a data set with masks under a policy, one row a case in the order of its records.
 ///
 /// # Policy
-/// As [`split_of`], but nothing is stratified: which classes a mask holds is not known before it is read.
+/// As [`split_of`], but nothing is stratified: which classes a mask holds is not known before it is read. What is held out
+/// is tested on, and the shares are those of the rest.
 ///
 /// # Errors
 /// As [`split_of`].
 pub fn split_of_masked<const D: usize>(set: &MaskedDataset<D>, policy: SplitPolicy) -> Result<SplitTable, SplitError> {
     let one_for_all = Target::Labels(Vec::new());
-    let rows: Vec<Row> = set.records().iter().map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
-    table_of(set.manifest(), &rows, policy, Vec::new())
+    let learned = set.records().iter().filter(|record| !record.held_out);
+    let rows: Vec<Row> = learned.map(|r| (&r.sample, &r.subject, r.split, &one_for_all)).collect();
+    let held_out = &set.manifest().held_out;
+    if held_out.is_empty() {
+        return table_of(set.manifest(), &rows, policy, Vec::new());
+    }
+    let facts = vec![("held-out".to_owned(), held_out.join(" "))];
+    let table = table_of(set.manifest(), &rows, policy, facts)?;
+    let mut drawn = table.rows().iter().cloned();
+    let row = |record: &MaskRecord| {
+        let held = record.held_out.then(|| SplitRow {
+            sample: record.sample.clone(),
+            subject: record.subject.clone(),
+            split: Split::Test,
+        });
+        held.or_else(|| drawn.next())
+    };
+    let rows = set.records().iter().filter_map(row).collect();
+    Ok(SplitTable::new(table.facts().to_vec(), rows))
 }
 
 /// The split of a data set of volumes without masks under a policy, one row a volume in the order of its records.

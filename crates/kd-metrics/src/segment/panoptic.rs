@@ -88,6 +88,32 @@ pub fn panoptic_quality(counts: &PanopticCounts, both_empty: BothEmpty) -> Score
     Ok(2.0 * counts.overlap / instances as f64)
 }
 
+/// Recognition quality: `matched / (matched + ½ missed + ½ invented)`, the F1 of the matches, 0..1, higher is better.
+///
+/// # Policy
+/// `both_empty` says what a case without any instance is worth.
+///
+/// # Errors
+/// [`Undefined::EmptyMask`] without instances on either side under [`BothEmpty::Undefined`].
+///
+/// # Source
+/// Kirillov et al. 2019, equation 2.
+///
+/// # Example
+/// ```
+/// # use kd_metrics::{BothEmpty, panoptic_counts, recognition_quality};
+/// let counts = panoptic_counts(&[3, 3, 3, 0, 0, 9], &[1, 1, 1, 1, 2, 0])?;
+/// assert_eq!(recognition_quality(&counts, BothEmpty::Undefined)?, 0.5);
+/// # Ok::<(), kd_metrics::Undefined>(())
+/// ```
+pub fn recognition_quality(counts: &PanopticCounts, both_empty: BothEmpty) -> Score {
+    let instances = counts.true_instances + counts.predicted_instances;
+    if instances == 0 {
+        return both_empty.score(1.0);
+    }
+    Ok(2.0 * counts.matched as f64 / instances as f64)
+}
+
 /// Segmentation quality: mean intersection over union of the matched pairs, above ½ and at most 1.
 ///
 /// # Policy

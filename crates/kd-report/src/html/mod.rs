@@ -31,6 +31,7 @@ pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage], exhibi
         ("calibration", "Calibration", figures::calibration(record)),
         ("confusion", "Confusion", figures::confusion(record)),
         ("classes", "Each class", scores::classes(record)),
+        ("subgroups", "Each sort of images", scores::subgroups(record)),
         ("cost", "Size, score and latency", figures::cost(record)),
         ("training", "Training", figures::training(record)),
         ("errors", "Most confident errors", figures::errors(errors)),

@@ -2,7 +2,7 @@
 
 use super::{span, value};
 use crate::number;
-use crate::record::{Arm, NetworkFacts, Role, RunRecord};
+use crate::record::{Arm, ClassRow, Metric, NetworkFacts, Role, RunRecord, SubgroupRow};
 use crate::svg;
 use crate::table::column_metrics;
 use maud::{Markup, html};
@@ -139,34 +139,83 @@ fn seeds(record: &RunRecord) -> Markup {
     }
 }
 
+/// A part of the test images with its scores.
+struct Part<'a> {
+    name: Markup,
+    n: u64,
+    metrics: &'a [Metric],
+    minus_alone: Option<&'a Metric>,
+}
+
 /// Scores of each class, arms side by side.
 pub(super) fn classes(record: &RunRecord) -> Option<Markup> {
-    let arms: Vec<_> = record.all_arms().filter(|(_, _, arm)| !arm.per_class.is_empty()).collect();
+    parts(record, "Class", &|arm| {
+        let name = |row: &ClassRow| html! { (row.class) };
+        let rows = arm.per_class.iter();
+        rows.map(|row| Part { name: name(row), n: row.n, metrics: &row.metrics, minus_alone: None }).collect()
+    })
+}
+
+/// Scores of each sort of images, arms side by side.
+pub(super) fn subgroups(record: &RunRecord) -> Option<Markup> {
+    let table = parts(record, "Sort", &|arm| {
+        let name = |row: &SubgroupRow| html! { (row.subgroup) @if row.held_out { br; small class="pill neutral" { "held out" } } };
+        let rows = arm.per_subgroup.iter();
+        rows.map(|row| Part { name: name(row), n: row.n, metrics: &row.metrics, minus_alone: row.minus_alone.as_ref() })
+            .collect()
+    })?;
+    let held_out = record.teacher.arm.per_subgroup.iter().any(|row| row.held_out);
+    Some(html! {
+        @if held_out {
+            p class="lead" { "Nothing of a sort that is held out was learned from, and it is in no other number of this page." }
+        }
+        (table)
+    })
+}
+
+/// Scores of each part of the test images, arms side by side; every arm has the same parts.
+fn parts(record: &RunRecord, head: &str, of: &dyn Fn(&Arm) -> Vec<Part<'_>>) -> Option<Markup> {
+    let arms: Vec<_> = record.all_arms().map(|(group, _, arm)| (group, arm, of(arm))).collect();
+    let arms: Vec<_> = arms.into_iter().filter(|(_, _, parts)| !parts.is_empty()).collect();
     let (_, _, first) = arms.first()?;
-    let metrics: Vec<&str> = first.per_class.first()?.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let metrics: Vec<&str> = first.first()?.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let compared = arms.iter().any(|(_, _, parts)| parts.iter().any(|part| part.minus_alone.is_some()));
+    let primary = &record.primary_metric;
     Some(html! {
         div class="scroll" { table class="compact classes" {
             thead { tr {
-                th scope="col" { "Class" } th scope="col" class="num" { "n" } th scope="col" { "Student" } th scope="col" { "Arm" }
+                th scope="col" { (head) } th scope="col" class="num" { "n" } th scope="col" { "Student" } th scope="col" { "Arm" }
                 @for name in &metrics { th scope="col" class="num" { (record.label(name)) } }
+                @if compared { th scope="col" class="num" { (record.label(primary)) " \u{2212} alone" } }
             } }
-            @for (index, class) in first.per_class.iter().enumerate() {
+            @for (index, shown) in first.iter().enumerate() {
                 tbody {
-                    @for (place, (group, _, arm)) in arms.iter().enumerate() {
-                        @if let Some(row) = arm.per_class.get(index) {
+                    @for (place, (group, arm, parts)) in arms.iter().enumerate() {
+                        @if let Some(part) = parts.get(index) {
                             tr class=(svg::class(arm.role)) {
                                 @if place == 0 {
-                                    th scope="rowgroup" rowspan=(arms.len()) { (class.class) }
-                                    td class="num" rowspan=(arms.len()) { (number::count(class.n)) }
+                                    th scope="rowgroup" rowspan=(arms.len()) { (shown.name) }
+                                    td class="num" rowspan=(arms.len()) { (number::count(shown.n)) }
                                 }
                                 td { @if let Some(group) = group { (group.name) } @else { "\u{2013}" } }
                                 td { span class="arm-name" { (svg::key(arm.role)) (arm.name) } }
                                 @for name in &metrics {
                                     td class="num" {
-                                        @match row.metrics.iter().find(|metric| metric.name == *name) {
+                                        @match part.metrics.iter().find(|metric| metric.name == *name) {
                                             Some(metric) => {
                                                 (value(&metric.value, record.decimals(name))) " "
                                                 (span(&metric.low, &metric.high, record.decimals(name)))
+                                            }
+                                            None => "\u{2013}",
+                                        }
+                                    }
+                                }
+                                @if compared {
+                                    td class="num" {
+                                        @match part.minus_alone {
+                                            Some(metric) => {
+                                                (number::signed_value(&metric.value, record.decimals(primary))) " "
+                                                (span(&metric.low, &metric.high, record.decimals(primary)))
                                             }
                                             None => "\u{2013}",
                                         }

@@ -1,7 +1,7 @@
 //! Arms: what was trained, with which loss terms and seeds, and how it scored.
 
 use super::curves::Curves;
-use super::evidence::{Calibration, ClassRow, Confusion, Metric, OperatingPoint, Reliability, RocBand};
+use super::evidence::{Calibration, ClassRow, Confusion, Metric, OperatingPoint, Reliability, RocBand, SubgroupRow};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,9 @@ pub struct Arm {
     pub metrics: Vec<Metric>,
     /// Scores of each class.
     pub per_class: Vec<ClassRow>,
+    /// Scores of each sort of images, where the data set tells sorts apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_subgroup: Vec<SubgroupRow>,
     /// Confusion matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,

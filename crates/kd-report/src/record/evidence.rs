@@ -74,6 +74,23 @@ pub struct ClassRow {
     pub metrics: Vec<Metric>,
 }
 
+/// Scores of one sort of images, such as one stain or scanner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubgroupRow {
+    /// Its name.
+    pub subgroup: String,
+    /// Whether nothing of it was learned from. It is then not part of the other numbers either.
+    pub held_out: bool,
+    /// Test images of it.
+    pub n: u64,
+    /// Scores.
+    pub metrics: Vec<Metric>,
+    /// Difference to the student alone in the primary metric, paired; of the other arms of a student.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus_alone: Option<Metric>,
+}
+
 /// Counts by true class (row) and predicted class (column).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

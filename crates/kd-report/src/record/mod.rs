@@ -15,7 +15,7 @@ pub use curves::{Curves, TermCurve};
 pub use dataset::{ClassCount, DatasetFacts, LeakFinding, SplitFacts};
 pub use evidence::{
     Calibration, ClassRow, Confusion, Difference, Direction, Gap, Metric, MetricDefinition, OperatingPoint,
-    Reliability, ReliabilityBin, RocBand,
+    Reliability, ReliabilityBin, RocBand, SubgroupRow,
 };
 
 use serde::{Deserialize, Serialize};

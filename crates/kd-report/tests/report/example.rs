@@ -272,6 +272,7 @@ fn arm(name: &str, role: Role, auroc: f64, seeds: &[u64], classes: &[String]) ->
         terms: terms(role),
         per_seed,
         metrics: values.iter().map(|(name, value, _)| metric(name, *value, 0.014, 624)).collect(),
+        per_subgroup: Vec::new(),
         per_class: classes
             .iter()
             .enumerate()

@@ -2,11 +2,13 @@
 
 mod clean_up;
 mod error;
+mod grow;
 mod plan;
 mod slab;
 mod window;
 
 pub use clean_up::{Keep, clean_up};
 pub use error::InferenceError;
+pub use grow::grow_objects;
 pub use plan::Weighting;
 pub use window::{Segmented, SlidingWindow};

@@ -39,7 +39,7 @@ pub(super) fn run(args: &SegmentArgs, out: &Output) -> Result<bool> {
     let cases = truths.into_keys().zip(judged).map(|(name, values)| (name.clone(), name, values)).collect();
     let measured = Measured {
         task: "segmentation",
-        metrics: metric_facts(args.tolerance_mm),
+        metrics: metric_facts(args.tolerance_mm, false),
         parts: args.classes.iter().skip(1).cloned().collect(),
         cases,
         nothing: None,

@@ -91,6 +91,10 @@ impl VolumeStudent for RestoringStudent {
         self.card.channels
     }
 
+    fn takes_pictures(&self) -> bool {
+        false
+    }
+
     fn answer(&self, image: &Image<3>, path: &Path) -> Result<Restored> {
         let restored = self.restore(image)?;
         // Whole numbers would round what was restored.

@@ -1,11 +1,12 @@
-//! Volumes through a student of segmentation: a mask on the same grid out.
+//! Volumes and pictures through a student of segmentation: a mask on the same grid out.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use kd_core::Head;
-use kd_data::format::write_nifti_labels;
+use kd_data::format::{gray8_png, gray16_png, write_nifti_labels};
+use kd_data::store::write_atomic;
 use kd_image::{Image, LabelMap};
 use kd_segment::{NetworkSpec, UNet};
 use serde::Serialize;
@@ -13,7 +14,8 @@ use serde_json::json;
 
 use super::volumes::{self, PackageFacts, VolumeStudent};
 use crate::args::PredictArgs;
-use crate::dense::segment::{SegmentCard, SegmentVolume};
+use crate::dense::segment::SegmentCard;
+use crate::dense::segment_volume::{self, Answered, SegmentVolume, network_classes};
 use crate::device;
 use crate::output::Output;
 use crate::package::Package;
@@ -26,6 +28,9 @@ struct Counted {
     /// Volume of each class in ml; none where the spacing is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     volumes_ml: Option<Vec<f64>>,
+    /// Objects, where they are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u16>,
 }
 
 struct Segmenter {
@@ -41,7 +46,7 @@ pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
     let package = Package::<SegmentCard>::read(&args.package)?;
     let choice = device::resolve(&args.device)?;
     let card = &package.card;
-    let head = card.head.head(card.classes.len())?;
+    let head = card.head.head(network_classes(&card.classes, &card.preparation))?;
     let network: Box<dyn SegmentVolume> = match card.preparation.size.len() {
         2 => {
             let spec: NetworkSpec<2> = card.network.clone().spec(card.channels, head.n_outputs())?;
@@ -66,17 +71,28 @@ impl VolumeStudent for Segmenter {
         self.card.channels
     }
 
+    fn takes_pictures(&self) -> bool {
+        self.card.preparation.size.len() == 2
+    }
+
     fn answer(&self, image: &Image<3>, path: &Path) -> Result<Counted> {
-        let labels = self.network.segment_volume(image, &self.card.preparation, self.head, &self.device)?;
-        write_nifti_labels(path, &labels)?;
-        Ok(counted(&labels, self.card.classes.len()))
+        let (network, request) = (self.network.as_ref(), &self.card.preparation);
+        let answered = segment_volume::answer(network, image, request, self.head, &self.device)?;
+        let map = answered.objects.as_ref().unwrap_or(&answered.labels);
+        if path.extension().is_some_and(|ending| ending == "png") {
+            write_png_labels(path, map)?;
+        } else {
+            write_nifti_labels(path, map)?;
+        }
+        Ok(counted(&answered, self.card.classes.len()))
     }
 
     fn headers(&self) -> [Vec<String>; 2] {
         let classes = self.card.classes.iter().skip(1);
+        let objects = || self.card.preparation.objects.map(|_| "objects".to_owned());
         [
-            classes.clone().map(|class| format!("{class}, ml")).collect(),
-            classes.map(|class| format!("ml_{}", class.replace(' ', "_"))).collect(),
+            classes.clone().map(|class| format!("{class}, ml")).chain(objects()).collect(),
+            classes.map(|class| format!("ml_{}", class.replace(' ', "_"))).chain(objects()).collect(),
         ]
     }
 
@@ -88,7 +104,8 @@ impl VolumeStudent for Segmenter {
         });
         let kept =
             classes.map(|class| told.volumes_ml.as_ref().map_or_else(String::new, |ml| format!("{:.3}", ml[class])));
-        [shown.collect(), kept.collect()]
+        let objects = || told.objects.map(|objects| objects.to_string());
+        [shown.chain(objects()).collect(), kept.chain(objects()).collect()]
     }
 
     fn package(&self) -> PackageFacts<'_> {
@@ -101,13 +118,26 @@ impl VolumeStudent for Segmenter {
     }
 }
 
+/// A picture's mask as a grey PNG, of 16 bits where there are numbers above 255.
+fn write_png_labels(path: &Path, labels: &LabelMap<3>) -> Result<()> {
+    let [_, rows, columns] = labels.geometry().shape();
+    let bytes: Result<Vec<u8>, _> = labels.labels().iter().map(|&label| u8::try_from(label)).collect();
+    let png = match bytes {
+        Ok(bytes) => gray8_png([rows, columns], &bytes)?,
+        Err(_) => gray16_png([rows, columns], labels.labels())?,
+    };
+    Ok(write_atomic(path, &png)?)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "points are far below 2^53")]
-fn counted(labels: &LabelMap<3>, n_classes: usize) -> Counted {
+fn counted(answered: &Answered, n_classes: usize) -> Counted {
+    let labels = &answered.labels;
     let mut points = vec![0u64; n_classes];
     for &label in labels.labels() {
         points[usize::from(label)] += 1;
     }
     let ml = labels.geometry().spacing_mm().map(|mm| mm.iter().product::<f64>() / 1000.0);
     let volumes_ml = ml.map(|ml| points.iter().map(|&points| points as f64 * ml).collect());
-    Counted { points, volumes_ml }
+    let objects = answered.objects.as_ref().map(|map| map.labels().iter().copied().max().unwrap_or(0));
+    Counted { points, volumes_ml, objects }
 }

@@ -1,11 +1,13 @@
-//! Volumes through a student: NIfTI files and DICOM series in, a file for each out; what the file is, the task says.
+//! Volumes and pictures through a student: NIfTI files, DICOM series, PNG and JPEG in, a file for each out; what the file
+//! is, the task says.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use kd_data::format::{
-    DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, sniff, table_csv,
+    DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, read_raster, sniff, table_csv,
 };
+use kd_data::prepare::one_slice;
 use kd_data::store::{StagedFolder, write_atomic};
 use kd_image::{Geometry, Image, Intensity};
 use serde::Serialize;
@@ -38,7 +40,10 @@ pub(super) trait VolumeStudent {
     /// Channels that a volume has to have.
     fn channels(&self) -> usize;
 
-    /// Answers a volume into a file.
+    /// Whether a picture is an image that it can answer.
+    fn takes_pictures(&self) -> bool;
+
+    /// Answers a volume into a NIfTI file, or a picture, which is a volume of one slice, into a PNG file.
     fn answer(&self, image: &Image<3>, path: &Path) -> Result<Self::Told>;
 
     /// Columns of the terminal's table, and those of the file's.
@@ -65,18 +70,27 @@ enum Found {
     Nifti(PathBuf),
     /// The files of one stack of slices.
     Series(Box<DicomStack>),
+    /// PNG or JPEG.
+    Picture(PathBuf),
+}
+
+impl Found {
+    /// Ending of the answer's file.
+    const fn ending(&self) -> &'static str {
+        if matches!(self, Self::Picture(_)) { "png" } else { "nii.gz" }
+    }
 }
 
 /// Answers all inputs; false when one of them could not be answered.
 pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &str, out: &Output) -> Result<bool> {
     let mut failures = Vec::new();
-    let volumes = gather(&args.inputs, &mut failures)?;
+    let volumes = gather(&args.inputs, student.takes_pictures(), &mut failures)?;
     let staged = StagedFolder::create(&args.out)?;
     let mut progress = Progress::new(out, "predict", volumes.len() as u64);
     let mut answers: Vec<Answer<S::Told>> = Vec::new();
     for (n, (name, volume)) in volumes.into_iter().enumerate() {
         progress.set(n as u64, &name);
-        let file = free_name(&name, &answers);
+        let file = free_name(&name, volume.ending(), &answers);
         let answered =
             read(volume, student.channels()).and_then(|image| student.answer(&image, &staged.path().join(&file)));
         match answered {
@@ -90,8 +104,9 @@ pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &st
     }
     if answers.is_empty() {
         bail!(
-            "none of {} inputs could be answered\nhint: inputs are NIfTI files, folders with a DICOM series, or folders of these",
-            failures.len()
+            "none of {} inputs could be answered\nhint: inputs are NIfTI files, folders with a DICOM series{}, or folders of these",
+            failures.len(),
+            if student.takes_pictures() { ", PNG or JPEG" } else { "" }
         );
     }
     let document = document(student, device, &answers, &failures);
@@ -122,10 +137,10 @@ pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &st
 }
 
 /// A file for a volume's answer; a second one of a name gets a number.
-fn free_name<T>(volume: &str, answers: &[Answer<T>]) -> String {
+fn free_name<T>(volume: &str, ending: &str, answers: &[Answer<T>]) -> String {
     let stem = volume.replace('/', "_");
-    let numbered = (2..).map(|number| format!("{stem}_{number}.nii.gz"));
-    let mut names = std::iter::once(format!("{stem}.nii.gz")).chain(numbered);
+    let numbered = (2..).map(|number| format!("{stem}_{number}.{ending}"));
+    let mut names = std::iter::once(format!("{stem}.{ending}")).chain(numbered);
     let is_free = |name: &String| answers.iter().all(|answer| answer.file != *name);
     names.find(is_free).expect("numbers do not end")
 }
@@ -167,7 +182,7 @@ fn document<S: VolumeStudent>(student: &S, device: &str, answers: &[Answer<S::To
 }
 
 /// All volumes behind the inputs, each with a name.
-fn gather(inputs: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<(String, Found)>> {
+fn gather(inputs: &[PathBuf], pictures: bool, failures: &mut Vec<Failure>) -> Result<Vec<(String, Found)>> {
     let mut volumes = Vec::new();
     for input in inputs {
         let last = input.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -182,6 +197,9 @@ fn gather(inputs: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<(String
             match sniff(&path) {
                 Ok(FileFormat::Nifti) => volumes.push((stem(&name).to_owned(), Found::Nifti(path))),
                 Ok(FileFormat::Dicom) => slices.push(path),
+                Ok(FileFormat::Png | FileFormat::Jpeg) if pictures => {
+                    volumes.push((stem(&name).to_owned(), Found::Picture(path)));
+                }
                 Ok(_) => failures.push(Failure { input: name, error: "neither NIfTI nor DICOM".into() }),
                 Err(refused) => failures.push(Failure { input: name, error: refused.to_string() }),
             }
@@ -197,7 +215,8 @@ fn gather(inputs: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<(String
             }
         }
         if volumes.len() == before && failures.is_empty() {
-            failures.push(Failure { input: last, error: "the folder holds no volume".into() });
+            let error = if pictures { "the folder holds no image" } else { "the folder holds no volume" };
+            failures.push(Failure { input: last, error: error.into() });
         }
     }
     Ok(volumes)
@@ -205,16 +224,18 @@ fn gather(inputs: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<(String
 
 /// A file's name without the ending of its format.
 fn stem(name: &str) -> &str {
-    name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii")).unwrap_or(name)
+    let endings = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg"];
+    endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 fn read(found: Found, channels: usize) -> Result<Image<3>> {
     let image = match found {
         Found::Nifti(path) => nifti(&path, channels)?,
         Found::Series(stack) => stack.read(Tilt::KeepSheared)?.image,
+        Found::Picture(path) => one_slice(read_raster(&path)?),
     };
     if image.channels() != channels {
-        bail!("volume has {} channels, expected {channels}", image.channels());
+        bail!("image has {} channels, expected {channels}", image.channels());
     }
     Ok(image)
 }

@@ -3,7 +3,7 @@
 use kd_image::{Geometry, Image, LabelMap};
 
 use super::SplitSet;
-use crate::decode::{DecodeError, MaskedDataset, MaskedSample, ReadMasked};
+use crate::decode::{DecodeError, MaskRecord, MaskedDataset, MaskedSample, ReadMasked};
 use crate::leak::{self, LeakError, LeakPolicy};
 use crate::manifest::{Layout, Manifest};
 use crate::root::Root;
@@ -78,6 +78,26 @@ impl CaseSet {
         }
     }
 
+    /// What sort of image a case is, where the set tells sorts apart; `index` is below [`len`](Self::len).
+    #[must_use]
+    pub fn subgroup(&self, index: usize) -> Option<&str> {
+        self.record(index).subgroup.as_deref()
+    }
+
+    /// Whether a case's subgroup is tested on and never learned from; `index` is below [`len`](Self::len).
+    #[must_use]
+    pub fn is_held_out(&self, index: usize) -> bool {
+        self.record(index).held_out
+    }
+
+    fn record(&self, index: usize) -> &MaskRecord {
+        let records = match &self.files.0 {
+            Files::Volumes(set) => set.records(),
+            Files::Pictures(set) => set.records(),
+        };
+        &records[self.position(index)]
+    }
+
     /// Reads a case; `index` is below [`len`](Self::len).
     ///
     /// # Errors
@@ -91,26 +111,27 @@ impl CaseSet {
             }
             Files::Pictures(set) => {
                 let MaskedSample { image, labels, instances } = set.read(position)?;
-                let grid = one_slice(image.geometry());
+                let image = one_slice(image);
                 let map = |map: LabelMap<2>| {
-                    LabelMap::new(grid.clone(), map.labels().to_vec(), map.n_classes())
+                    LabelMap::new(image.geometry().clone(), map.labels().to_vec(), map.n_classes())
                         .expect("as many points as before")
                 };
-                let (channels, intensity) = (image.channels(), image.intensity());
-                let image = Image::new(channels, grid.clone(), intensity, image.into_values());
-                let image = image.expect("as many finite values as before");
-                Ok(Case { image, labels: map(labels), instances: instances.map(map) })
+                let (labels, instances) = (map(labels), instances.map(map));
+                Ok(Case { image, labels, instances })
             }
         }
     }
 }
 
-/// A picture's grid as a volume's of one slice, as thick as the picture's rows are apart.
-fn one_slice(picture: &Geometry<2>) -> Geometry<3> {
-    let [rows, columns] = picture.shape();
-    let grid = match picture.spacing_mm() {
+/// A picture as a volume of one slice, as thick as its rows are apart.
+#[must_use]
+pub fn one_slice(picture: Image<2>) -> Image<3> {
+    let [rows, columns] = picture.geometry().shape();
+    let grid = match picture.geometry().spacing_mm() {
         Some([row, column]) => Geometry::with_spacing([1, rows, columns], [row, row, column]),
         None => Geometry::without_spacing([1, rows, columns]),
     };
-    grid.expect("a picture's grid was checked")
+    let (channels, intensity) = (picture.channels(), picture.intensity());
+    let volume = Image::new(channels, grid.expect("a picture's grid was checked"), intensity, picture.into_values());
+    volume.expect("as many finite values as before")
 }

@@ -4,6 +4,7 @@
 //! because a mask or a restored image belongs on the grid that its image came from.
 
 mod cases;
+mod objects;
 mod pairs;
 mod placement;
 mod split_set;
@@ -15,7 +16,8 @@ use kd_image::{Image, Intensity, LabelMap, SampleId};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use cases::{Case, CaseError, CaseFiles, CaseSet};
+pub use cases::{Case, CaseError, CaseFiles, CaseSet, one_slice};
+pub use objects::ObjectTarget;
 pub use pairs::{PairRequest, prepare_pairs};
 pub use placement::Placement;
 pub use split_set::SplitSet;
@@ -66,6 +68,9 @@ pub struct DenseRequest {
     pub intensity: DenseIntensity,
     /// How prepared values are kept.
     pub element: Element,
+    /// How objects that touch are told apart, where the masks number them; none learns the classes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectTarget>,
 }
 
 impl DenseRequest {
@@ -85,6 +90,9 @@ impl DenseRequest {
             && (mm.len() != self.size.len() || mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)))
         {
             return refused("spacing_mm", "a length above 0 for each entry of size", format!("{mm:?}"));
+        }
+        if let Some((expected, found)) = self.objects.and_then(|objects| objects.problem()) {
+            return refused("objects", expected, found);
         }
         match self.intensity {
             DenseIntensity::Window { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
@@ -127,6 +135,20 @@ impl DenseRequest {
     pub fn identity(&self, manifest_hash: &str, split_hash: &str) -> Result<String, PrepareError> {
         let request = request_text(self)?;
         Ok(sha256_hex(format!("dense {CODE_SCHEMA}\n{manifest_hash}\n{split_hash}\n{request}\n").as_bytes()))
+    }
+
+    /// A case's answer on the prepared grid: its classes, or insides and borders of its objects.
+    ///
+    /// # Errors
+    /// [`PrepareError::Image`] for a mask that does not number its objects where they are asked for.
+    pub fn target(&self, placement: &Placement, case: &Case) -> Result<LabelMap<3>, PrepareError> {
+        let Some(objects) = self.objects else { return placement.labels(&case.labels) };
+        let numbered = case.instances.as_ref().ok_or_else(|| PrepareError::Image {
+            what: "mask".into(),
+            expected: "a number for each object".into(),
+            found: "classes alone".into(),
+        })?;
+        Ok(objects.target(&placement.labels(numbered)?, self.size.len() == 2))
     }
 
     /// A case's image on the prepared grid with the values that a network takes; what prediction does too.
@@ -245,7 +267,7 @@ pub fn prepare_cases(
             .map(|&index| {
                 let case = set.read(index).map_err(|error| of_case(set, index, error))?;
                 let placed = Placement::new(case.image.geometry(), request)
-                    .and_then(|place| Ok((request.image(&place, &case.image)?, place.labels(&case.labels)?)));
+                    .and_then(|place| Ok((request.image(&place, &case.image)?, request.target(&place, &case)?)));
                 placed.map_err(|error| of_case(set, index, error))
             })
             .collect::<Result<_, PrepareError>>()?;

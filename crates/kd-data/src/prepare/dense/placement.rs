@@ -183,6 +183,7 @@ mod tests {
             spacing_mm: spacing_mm.map(<[f64]>::to_vec),
             intensity: DenseIntensity::EachVolume,
             element: Element::F32,
+            objects: None,
         }
     }
 
