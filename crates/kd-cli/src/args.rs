@@ -115,6 +115,9 @@ pub(crate) enum Command {
     Score(RunArgs),
     /// Write the report and the package of a scored recipe
     Report(RunArgs),
+    /// Compare settings of a recipe on the validation split, such as weights and temperatures of its arms
+    #[command(after_help = SWEEP_HELP)]
+    Sweep(SweepArgs),
     /// Answer images with a finished student; writes predictions.csv and predictions.json
     #[command(after_help = PREDICT_HELP)]
     Predict(PredictArgs),
@@ -134,6 +137,15 @@ pub(crate) enum Command {
     /// What can be computed on here, and why the rest cannot
     Devices,
 }
+
+const SWEEP_HELP: &str = "\
+Examples:
+  kd sweep chest-phantom --over arm.distilled.bernoulli.weight=0.3,0.5,0.9 --seeds 0..2
+  kd sweep mine.toml --over arm.cwd.channel-wise.weight=0.01,0.1,1 --over arm.cwd.channel-wise.temperature=1,4
+
+Keys of the form arm.NAME.… learn that arm anew for each combination, and the student alone once beside it; any other key
+learns every arm anew. Values are the recipe's validation measure at the chosen epoch; the test split is not opened. What
+was learned is kept: a sweep that was stopped goes on, and `kd run` with the best values trains nothing twice.";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -177,6 +189,16 @@ pub(crate) struct RunArgs {
     /// Seconds between two checkpoints of a training
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) checkpoint_seconds: u64,
+}
+
+/// A recipe and the values to try.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// A key of the recipe and its values, such as arm.kd.hinton.weight=0.1,0.3,1; several make a grid
+    #[arg(long, required = true, value_name = "KEY=A,B,C")]
+    pub(crate) over: Vec<String>,
 }
 
 /// How far along its road an experiment is walked.

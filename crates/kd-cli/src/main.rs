@@ -59,6 +59,7 @@ fn run(cli: Cli, out: &Output) -> Result<bool> {
         Command::Learn(args) => command::run::run(&args, Stage::Learn, &root, out),
         Command::Score(args) => command::run::run(&args, Stage::Score, &root, out),
         Command::Report(args) => command::run::run(&args, Stage::Report, &root, out),
+        Command::Sweep(args) => command::sweep::run(&args, &root, out),
         Command::Predict(args) => command::predict::run(args, &root, out),
         Command::Data(command) => command::data::run(command, &root, out),
         Command::Inspect(args) => command::inspect::run(args, &root, out),

@@ -57,7 +57,14 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "CSV", help_heading = "Masks and volumes")]
     pub(crate) subgroups: Option<PathBuf>,
     /// Subgroups to test on and never learn from
-    #[arg(long, value_name = "NAME,NAME", requires = "subgroups", value_delimiter = ',', num_args = 1, help_heading = "Masks and volumes")]
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        requires = "subgroups",
+        value_delimiter = ',',
+        num_args = 1,
+        help_heading = "Masks and volumes"
+    )]
     pub(crate) hold_out: Vec<String>,
     /// What to do when a mask has no foreground
     #[arg(long, value_enum, default_value_t, help_heading = "Masks and volumes")]

@@ -10,3 +10,4 @@ pub(crate) mod losses;
 pub(crate) mod metrics;
 pub(crate) mod predict;
 pub(crate) mod run;
+pub(crate) mod sweep;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kd_data::catalog;
+use kd_data::store::SoftStore;
 use kd_data::{Manifest, Root};
 use kd_image::{SampleSource, Split};
 
@@ -15,29 +16,53 @@ use crate::dense::segment::{self, Segment};
 use crate::dense::{self, DenseExperiment, DensePrepared, DenseTask};
 use crate::device;
 use crate::output::{Output, UsageError, usage};
-use crate::recipe::{self, AnySource, Experiment};
+use crate::recipe::{self, AnySource, Arm, Experiment};
 use crate::stage::dry_run::Forecast;
-use crate::stage::label::{label, teach};
-use crate::stage::{Context, dry_run, learn, prepare, report, training};
+use crate::stage::label::{TaughtTeacher, label, teach};
+use crate::stage::learned::Learned;
+use crate::stage::prepare::Prepared;
+use crate::stage::{Context, dry_run, learn, prepare, report};
+
+/// Where a walk ends.
+pub(super) enum Goal<'a> {
+    Stage(Stage),
+    /// The runs of some arms, judged on the validation split alone.
+    Learn(&'a dyn Fn(&Arm) -> bool),
+}
 
 /// Walks an experiment up to `stage`.
 pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Result<bool> {
-    match recipe::load(&args.recipe, &args.set)? {
+    walk(args, &[], &Goal::Stage(stage), root, out, &watch()?)?;
+    Ok(true)
+}
+
+/// Walks an experiment with some more keys changed; gives what was learned where that was the goal.
+pub(super) fn walk(
+    args: &RunArgs,
+    set: &[String],
+    goal: &Goal<'_>,
+    root: &Root,
+    out: &Output,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<Learned>> {
+    let set: Vec<String> = args.set.iter().chain(set).cloned().collect();
+    match recipe::load(&args.recipe, &set)? {
         AnySource::Classify(source) => {
             let manifest = catalog::resolve(root, &source.recipe.data.name)?;
             let experiment = Experiment::new(&source, &manifest).map_err(usage)?;
-            let walk = Walk { args, stage, root, out, manifest: &manifest };
-            walk.with(&experiment, &experiment.recipe.student.seeds, |context| {
-                if args.dry_run {
+            let walk = Walk { args, goal, root, out, stop, manifest: &manifest };
+            walk.with(&experiment, &experiment.recipe.student.seeds, |context| match goal {
+                Goal::Learn(only) => classify_arms(context, only),
+                Goal::Stage(_) if args.dry_run => {
                     show(&dry_run::run(context)?, &experiment.recipe.title, out);
-                    return Ok(());
+                    Ok(Vec::new())
                 }
-                classify(context, stage)
+                Goal::Stage(stage) => classify(context, *stage).map(|()| Vec::new()),
             })
         }
         AnySource::Segment(source) => {
             let manifest = catalog::resolve(root, &source.recipe.data.name)?;
-            let walk = Walk { args, stage, root, out, manifest: &manifest };
+            let walk = Walk { args, goal, root, out, stop, manifest: &manifest };
             match source.recipe.data.size.len() {
                 2 => walk.dense::<Segment<2>, 2, 4>(
                     &segment::experiment(&source, &manifest).map_err(usage)?,
@@ -56,7 +81,7 @@ pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Re
         }
         AnySource::Enhance(source) => {
             let manifest = catalog::resolve(root, &source.recipe.data.name)?;
-            let walk = Walk { args, stage, root, out, manifest: &manifest };
+            let walk = Walk { args, goal, root, out, stop, manifest: &manifest };
             let experiment = enhance::experiment(&source, &manifest).map_err(usage)?;
             walk.dense::<Enhance, 2, 4>(&experiment, enhance::prepare)
         }
@@ -66,9 +91,10 @@ pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Re
 /// What every walk is given.
 struct Walk<'a> {
     args: &'a RunArgs,
-    stage: Stage,
+    goal: &'a Goal<'a>,
     root: &'a Root,
     out: &'a Output,
+    stop: &'a Arc<AtomicBool>,
     manifest: &'a Manifest,
 }
 
@@ -78,8 +104,8 @@ impl Walk<'_> {
         &self,
         experiment: &E,
         own_seeds: &[u64],
-        work: impl FnOnce(&Context<'_, E>) -> Result<()>,
-    ) -> Result<bool> {
+        work: impl FnOnce(&Context<'_, E>) -> Result<Vec<Learned>>,
+    ) -> Result<Vec<Learned>> {
         let device = device::resolve(&self.args.device)?;
         let seeds = self.args.seeds.clone().unwrap_or_else(|| own_seeds.to_vec());
         if seeds.is_empty() {
@@ -87,8 +113,6 @@ impl Walk<'_> {
                 UsageError::new("no seed to train students with, expected at least one\nhint: --seeds 0..3").into()
             );
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        watch(&stop)?;
         let command = std::env::args().collect::<Vec<_>>();
         let context = Context {
             root: self.root,
@@ -98,15 +122,14 @@ impl Walk<'_> {
             manifest: self.manifest,
             seeds: &seeds,
             command: &command_line(&command),
-            stop: &stop,
+            stop: self.stop,
             checkpoint_every: Duration::from_secs(self.args.checkpoint_seconds),
             times: std::cell::RefCell::default(),
         };
         if self.args.resume && !self.args.dry_run {
             demand_begun(&context)?;
         }
-        work(&context)?;
-        Ok(true)
+        work(&context)
     }
 
     /// An experiment of a task with an answer for each point.
@@ -114,15 +137,20 @@ impl Walk<'_> {
         &self,
         experiment: &DenseExperiment<T, T::Spec, T::Design>,
         prepare: impl Fn(&Context<'_, DenseExperiment<T, T::Spec, T::Design>>) -> Result<DensePrepared<T::Cases>>,
-    ) -> Result<bool> {
+    ) -> Result<Vec<Learned>> {
         experiment.check_arms::<D, I>().map_err(usage)?;
         self.with(experiment, &experiment.seeds, |context| {
+            let stage = match self.goal {
+                Goal::Learn(only) => return dense::learn_arms::<T, D, I>(context, only, || prepare(context)),
+                Goal::Stage(stage) => *stage,
+            };
             if self.args.dry_run {
                 let forecast = dense::dry_run::run::<T, D, I>(context, &prepare(context)?)?;
                 show(&forecast, &experiment.title, self.out);
-                return Ok(());
+            } else {
+                dense::walk::<T, D, I>(context, stage, || prepare(context))?;
             }
-            dense::walk::<T, D, I>(context, self.stage, || prepare(context))
+            Ok(Vec::new())
         })
     }
 }
@@ -133,15 +161,17 @@ fn command_line(arguments: &[String]) -> String {
     std::iter::once(program).chain(arguments.iter().skip(1).map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
-fn watch(stop: &Arc<AtomicBool>) -> Result<()> {
-    let stop = Arc::clone(stop);
+/// Listens for Ctrl-C; once in a process.
+pub(super) fn watch() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let pressed = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         // The second press ends at once: whatever is on disk is whole.
-        if stop.swap(true, Ordering::Relaxed) {
+        if pressed.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
     })?;
-    Ok(())
+    Ok(stop)
 }
 
 /// `--resume` is a promise that there is something to go on from.
@@ -154,6 +184,33 @@ fn demand_begun<E>(context: &Context<'_, E>) -> Result<()> {
         .into());
     }
     Ok(())
+}
+
+/// Learns some arms, and gives what they are worth on the validation split.
+fn classify_arms(context: &Context<'_>, only: &dyn Fn(&Arm) -> bool) -> Result<Vec<Learned>> {
+    let prepared = prepare::run(context)?;
+    let teacher = teach(context, &prepared)?;
+    let soft = label(context, &prepared, &teacher)?;
+    learn_each(context, &prepared, &teacher, soft.as_ref(), only)
+}
+
+fn learn_each(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    teacher: &TaughtTeacher,
+    soft: Option<&Arc<SoftStore>>,
+    only: &dyn Fn(&Arm) -> bool,
+) -> Result<Vec<Learned>> {
+    let select = &context.experiment.student_plan.select;
+    let mut learned = Vec::new();
+    for student in &context.experiment.students {
+        for arm in context.experiment.arms.iter().filter(|arm| only(arm)) {
+            let runs = learn::run(context, prepared, teacher, soft, student, arm)?;
+            context.out.note(format!("{} {}: {} seeds are ready", student.name, arm.name, runs.runs.len()));
+            learned.push(Learned::of(&student.name, &arm.name, select, &runs.runs));
+        }
+    }
+    Ok(learned)
 }
 
 fn classify(context: &Context<'_>, stage: Stage) -> Result<()> {
@@ -184,13 +241,7 @@ fn classify(context: &Context<'_>, stage: Stage) -> Result<()> {
     if stage == Stage::Label {
         return Ok(());
     }
-    for student in &context.experiment.students {
-        for arm in &context.experiment.arms {
-            let runs = learn::run(context, &prepared, &teacher, soft.as_ref(), student, arm)?;
-            let finished = runs.runs.iter().filter(|run| training::is_finished(context, &run.id)).count();
-            out.note(format!("{} {}: {finished} seeds are ready", student.name, arm.name));
-        }
-    }
+    learn_each(context, &prepared, &teacher, soft.as_ref(), &|_| true)?;
     Ok(())
 }
 

@@ -26,7 +26,10 @@ pub(crate) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
         let init = |device: &burn::tensor::Device| experiment.task.init(&network.spec, device);
         let (step_seconds, forward_seconds) = measure(&context.device.device, init, shape);
         let bytes = 4 * network.parameters;
-        (Load { multiply_adds: network.multiply_adds, bytes, step_seconds }, forward_seconds)
+        // A network learns on patches and is counted on whole samples; work goes with the points.
+        let points: usize = input[2..].iter().product();
+        let multiply_adds = network.multiply_adds * points as u64 / network.points as u64;
+        (Load { multiply_adds, bytes, step_seconds }, forward_seconds)
     };
     let mut steps = Vec::new();
     let id = teacher_id(context, prepared)?;

@@ -93,6 +93,7 @@ pub(crate) fn prepare(context: &Context<'_, EnhanceExperiment>) -> Result<DenseP
         subjects: test.iter().map(|&position| store.entries()[position].subject.to_string()).collect(),
         subgroups: vec![None; test.len()],
         learned: test.len(),
+        held_out: std::collections::BTreeSet::new(),
         cases: (),
         store: std::sync::Arc::new(store),
     })
@@ -164,7 +165,8 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
         };
         let (cost, spec) = made().with_context(|| format!("network `{name}`"))?;
         let (parameters, multiply_adds) = (cost.parameters, cost.multiply_adds);
-        Ok(Sized { name: name.to_owned(), design: design.clone(), spec, parameters, multiply_adds })
+        let points = size.iter().product();
+        Ok(Sized { name: name.to_owned(), design: design.clone(), spec, parameters, multiply_adds, points })
     };
     let measures = Metric::VALIDATION.map(Metric::name);
     let (teacher_plan, student_plan) = plan::plans(recipe, views, |name, key| {

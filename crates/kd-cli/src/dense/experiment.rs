@@ -17,6 +17,8 @@ pub(crate) struct Sized<S, N> {
     pub(crate) parameters: u64,
     /// Of a forward pass of one sample, as it is scored.
     pub(crate) multiply_adds: u64,
+    /// Points of that sample.
+    pub(crate) points: usize,
 }
 
 /// How numbers are reported.

@@ -14,7 +14,7 @@ pub(crate) mod segment;
 pub(crate) mod segment_volume;
 mod stages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use kd_core::{Network, Task};
 use kd_data::format::{NpyValue, StoredArray};
 use kd_data::leak::LeakReport;
 use kd_data::store::{DenseAnswer, DenseSource, DenseStore, Element};
-use kd_image::Split;
+use kd_image::{SampleId, Split};
 use kd_metrics::{Grouping, Score};
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use serde::Serialize;
@@ -34,7 +34,7 @@ use serde::Serialize;
 pub(crate) use cases::CaseTable;
 pub(crate) use experiment::{DenseExperiment, Sized};
 pub(crate) use report::{Finished, PackFacts};
-pub(crate) use stages::walk;
+pub(crate) use stages::{learn_arms, walk};
 
 /// A reported number: what it is called, what it means, and which way is better.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,8 @@ pub(crate) struct DensePrepared<C> {
     pub(crate) subgroups: Vec<Option<String>>,
     /// So many of the first cases are of sorts that were learned from: those of the headline.
     pub(crate) learned: usize,
+    /// Names of the others.
+    pub(crate) held_out: BTreeSet<SampleId>,
 }
 
 /// A sort of images among the scored test cases.

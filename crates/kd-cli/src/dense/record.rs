@@ -1,6 +1,7 @@
 //! The run record of a dense task.
 
 use anyhow::Result;
+use kd_data::store::DenseEntry;
 use kd_image::Split;
 use kd_metrics::{Better, Grouping, Score};
 use kd_report::{
@@ -235,18 +236,23 @@ fn dataset<T: DenseTask<D, I>, const D: usize, const I: usize>(
     prepared: &DensePrepared<T::Cases>,
 ) -> Result<DatasetFacts> {
     let (manifest, experiment) = (context.manifest, context.experiment);
-    let of_split = |split: Split| -> Result<SplitFacts> {
-        let entries = prepared.store.entries().iter().filter(|entry| entry.split == split);
+    let facts = |name: &str, split: Split, held_out: bool, classes: Vec<ClassCount>| {
+        let is_here = |entry: &&DenseEntry| entry.split == split && prepared.held_out.contains(&entry.case) == held_out;
+        let entries = prepared.store.entries().iter().filter(is_here);
         let subjects: std::collections::BTreeSet<&str> = entries.clone().map(|entry| entry.subject.as_str()).collect();
+        let (images, subjects) = (entries.count() as u64, subjects.len() as u64);
+        SplitFacts { name: name.into(), images, subjects, classes }
+    };
+    let of_split = |split: Split| -> Result<SplitFacts> {
         let counts = experiment.task.class_counts(prepared, split)?;
         let classes = manifest.classes.iter().zip(counts);
-        Ok(SplitFacts {
-            name: split.name().into(),
-            images: entries.count() as u64,
-            subjects: subjects.len() as u64,
-            classes: classes.map(|(class, images)| ClassCount { class: class.clone(), images }).collect(),
-        })
+        let classes = classes.map(|(class, images)| ClassCount { class: class.clone(), images }).collect();
+        Ok(facts(split.name(), split, false, classes))
     };
+    let mut splits = Split::ALL.into_iter().map(of_split).collect::<Result<Vec<_>>>()?;
+    if !prepared.held_out.is_empty() {
+        splits.push(facts("held out", Split::Test, true, Vec::new()));
+    }
     Ok(DatasetFacts {
         name: manifest.name.to_string(),
         license: manifest.license.spdx.clone(),
@@ -255,7 +261,7 @@ fn dataset<T: DenseTask<D, I>, const D: usize, const I: usize>(
         split_hash: prepared.split_hash.clone(),
         preparation_hash: prepared.store.identity().to_owned(),
         classes: manifest.classes.clone(),
-        splits: Split::ALL.into_iter().map(of_split).collect::<Result<_>>()?,
+        splits,
         leaks: leak_findings(&prepared.leaks, experiment.leak_policy.name()),
         unit_of_independence: experiment.unit.clone(),
         claim_limit: experiment.claim_limit.clone(),

@@ -103,6 +103,7 @@ pub(crate) fn prepare<const D: usize>(
         subjects: test.iter().map(|&case| set.subject(case).to_string()).collect(),
         subgroups: test.iter().map(|&case| set.subgroup(case).map(str::to_owned)).collect(),
         learned,
+        held_out: test[learned..].iter().map(|&case| set.sample(case).clone()).collect(),
         cases: (set, test),
     })
 }
@@ -169,7 +170,8 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
         };
         let (spec, cost) = made().with_context(|| format!("network `{name}`"))?;
         let (parameters, multiply_adds) = (cost.parameters, cost.multiply_adds);
-        Ok(Sized { name: name.to_owned(), design: design.clone(), spec, parameters, multiply_adds })
+        let points = size.iter().product();
+        Ok(Sized { name: name.to_owned(), design: design.clone(), spec, parameters, multiply_adds, points })
     };
     let measures: Vec<String> =
         std::iter::once("dice".to_owned()).chain((1..n_classes).map(|class| format!("dice_{class}"))).collect();
@@ -334,7 +336,11 @@ macro_rules! dense {
             fn class_counts(&self, prepared: &DensePrepared<Self::Cases>, split: Split) -> Result<Vec<u64>> {
                 let source = prepared.split::<$axes, LabelMap<$axes>>(split);
                 let mut counts = vec![0; self.classes.len()];
-                for index in 0..source.len() {
+                let positions = prepared.store.positions(split);
+                for (index, &position) in positions.iter().enumerate() {
+                    if prepared.held_out.contains(&prepared.store.entries()[position].case) {
+                        continue;
+                    }
                     let labels = source.read(index)?.target;
                     let mut shown = vec![false; counts.len()];
                     labels.labels().iter().for_each(|&label| {

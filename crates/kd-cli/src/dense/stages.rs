@@ -17,6 +17,7 @@ use crate::args::Stage;
 use crate::progress::Progress;
 use crate::recipe::{Arm, TermTable};
 use crate::stage::answers::{AnsweringTeacher, Asking};
+use crate::stage::learned::Learned;
 use crate::stage::training::{self, FinishedRun, Job};
 use crate::stage::{Context, Stopped, identity};
 
@@ -283,11 +284,37 @@ pub(crate) fn walk<T: DenseTask<D, I>, const D: usize, const I: usize>(
     if stage == Stage::Label {
         return Ok(());
     }
+    learn_each(context, &prepared, &teacher, soft.as_ref(), &|_| true)?;
+    Ok(())
+}
+
+/// Learns some arms, and gives what they are worth on the validation split.
+pub(crate) fn learn_arms<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    only: &dyn Fn(&Arm) -> bool,
+    prepare: impl Fn() -> Result<DensePrepared<T::Cases>>,
+) -> Result<Vec<Learned>> {
+    let prepared = prepare()?;
+    let teacher = teach(context, &prepared)?;
+    let soft = label(context, &prepared, &teacher)?;
+    learn_each(context, &prepared, &teacher, soft.as_ref(), only)
+}
+
+fn learn_each<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    prepared: &DensePrepared<T::Cases>,
+    teacher: &Taught<T::Network>,
+    soft: Option<&Arc<SoftStore>>,
+    only: &dyn Fn(&Arm) -> bool,
+) -> Result<Vec<Learned>> {
+    let select = &context.experiment.student_plan.select;
+    let mut learned = Vec::new();
     for student in &context.experiment.students {
-        for arm in &context.experiment.arms {
-            let runs = learn(context, &prepared, &teacher, soft.as_ref(), (student, arm))?;
-            out.note(format!("{} {}: {} seeds are ready", student.name, arm.name, runs.len()));
+        for arm in context.experiment.arms.iter().filter(|arm| only(arm)) {
+            let runs = learn(context, prepared, teacher, soft, (student, arm))?;
+            context.out.note(format!("{} {}: {} seeds are ready", student.name, arm.name, runs.len()));
+            learned.push(Learned::of(&student.name, &arm.name, select, &runs));
         }
     }
-    Ok(())
+    Ok(learned)
 }

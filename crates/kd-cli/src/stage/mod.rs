@@ -9,6 +9,7 @@ pub(crate) mod evidence;
 pub(crate) mod facts;
 pub(crate) mod label;
 pub(crate) mod learn;
+pub(crate) mod learned;
 pub(crate) mod prepare;
 pub(crate) mod record;
 pub(crate) mod report;

@@ -43,10 +43,9 @@ impl ObjectTarget {
     /// ```
     /// use kd_data::prepare::ObjectTarget;
     /// use kd_image::{Geometry, LabelMap};
-    /// let row = |labels: [u16; 8]| {
-    ///     LabelMap::new(Geometry::<3>::without_spacing([1, 1, 8])?, labels.to_vec(), 65_536).map_err(Into::into)
-    /// };
-    /// let target = ObjectTarget { border: 1, min_points: 1 }.target(&row([5, 5, 5, 9, 9, 9, 0, 0])?, true);
+    /// let grid = Geometry::<3>::without_spacing([1, 1, 8])?;
+    /// let objects = LabelMap::new(grid, vec![5, 5, 5, 9, 9, 9, 0, 0], 65_536)?;
+    /// let target = ObjectTarget { border: 1, min_points: 1 }.target(&objects, true);
     /// assert_eq!(target.labels(), [1, 1, 2, 2, 1, 2, 0, 0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
