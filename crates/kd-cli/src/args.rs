@@ -31,6 +31,7 @@ Experiment:
   learn     Only train the students
   score     Only answer the test split and compute metrics
   report    Only write the report and the package
+  sweep     Compare settings of a recipe on its validation split
 
 Use a student:
   predict   Answer images with a finished student
@@ -251,7 +252,7 @@ pub(crate) enum DataCommand {
     },
     /// Take in your own data under a name of their own
     #[command(after_help = IMPORT_HELP)]
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Check every file, label and image of a data set against its manifest
     Verify {
         /// Name from `kd data list`, or path to a dataset.toml

@@ -179,6 +179,36 @@ fn a_finer_answer_covers_the_same_field_of_view() {
 }
 
 #[test]
+fn a_sweep_compares_on_the_validation_split_and_what_it_learned_is_kept() {
+    let folder = folder(NOISE, DENOISER, "[16, 16]");
+    let artifacts = folder.path().join("artifacts");
+    let weights = "arm.distilled.gradient.weight=0.1,0.9";
+    let sweep = || kd(folder.path(), &["sweep", "small.toml", "--over", weights, "--json"]).exits(0).json();
+    let swept = sweep();
+    assert_eq!(swept["split"], "val");
+    let rows = swept["rows"].as_array().unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (row["arm"].as_str().unwrap(), row["set"][0].as_str())).collect();
+    let set = ["arm.distilled.gradient.weight=0.1", "arm.distilled.gradient.weight=0.9"];
+    assert_eq!(told, [("alone", None), ("distilled", Some(set[0])), ("distilled", Some(set[1]))]);
+    assert!(rows.iter().all(|row| row["values"].as_array().unwrap().len() == 2 && row["measure"] == "psnr_db"));
+    let mean = |row: &serde_json::Value| row["mean"].as_f64().unwrap();
+    let best = rows.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
+    let marked: Vec<_> = rows.iter().filter(|row| row["best"] == true).collect();
+    assert_eq!(marked, [best]);
+    // 16 slices of 4 training subjects, batches of 4, one epoch, 3 rows of 2 seeds.
+    assert!(swept["optimizer_steps"].as_u64().unwrap() >= 6 * 4, "{swept}");
+    assert!(!artifacts.join("scores").exists() && !artifacts.join("reports").exists());
+
+    let runs = || std::fs::read_dir(artifacts.join("runs")).unwrap().count();
+    let learned = runs();
+    assert_eq!(sweep(), swept);
+    assert_eq!(runs(), learned);
+    // Only the control arm, which was not swept, is left to learn: two seeds.
+    kd(folder.path(), &["run", "small.toml", "--set", set[1]]).exits(0);
+    assert_eq!(runs(), learned + 2);
+}
+
+#[test]
 fn a_recipe_that_does_not_fit_is_refused_before_anything_is_made() {
     let folder = folder(NOISE, DENOISER, "[16, 16]");
     let refused = |set: &str| kd(folder.path(), &["run", "small.toml", "--set", set]).exits(2);

@@ -12,8 +12,8 @@ fn help_goes_to_stdout_names_every_command_and_shows_examples() {
     let help = kd(folder.path(), &["--help"]).exits(0);
     assert!(help.stderr.is_empty(), "{}", help.stderr);
     let commands = [
-        "run", "prepare", "teach", "label", "learn", "score", "report", "predict", "data", "inspect", "metrics",
-        "losses", "devices",
+        "run", "prepare", "teach", "label", "learn", "score", "report", "sweep", "predict", "data", "inspect", "convert",
+        "metrics", "losses", "devices",
     ];
     for command in commands {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}: {}", help.stdout);
@@ -35,6 +35,8 @@ fn wrong_usage_exits_with_2_and_says_what_was_expected() {
         (&["run", "chest-phantom", "--seeds", "5..5"][..], "no seed"),
         (&["run", "chest-phantom", "--seeds", "1,1"][..], "stands twice"),
         (&["run", "chest-phantom", "--set", "epochs"][..], "KEY=VALUE"),
+        (&["sweep", "chest-phantom"][..], "--over"),
+        (&["sweep", "chest-phantom", "--over", "arm.kd.hinton.weight"][..], "KEY=VALUE,VALUE"),
         (&["predict", "student.kd", "--out", "x"][..], "INPUT"),
         (&["data", "import", "mine", "set.npz", "--format", "npz"][..], "--license"),
         (&["losses", "hintom"][..], "did you mean `hinton`?"),

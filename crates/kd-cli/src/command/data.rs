@@ -21,7 +21,7 @@ pub(crate) fn run(command: DataCommand, root: &Root, out: &Output) -> Result<boo
     match command {
         DataCommand::List => list(root, out),
         DataCommand::Get { name, mirror } => get(&name, mirror.as_deref(), root, out),
-        DataCommand::Import(args) => import::run(args, root, out),
+        DataCommand::Import(args) => import::run(*args, root, out),
         DataCommand::Verify { name } => check(&name, root, out),
         DataCommand::Describe { name } => describe::run(&name, root, out),
         DataCommand::Clean { names, yes } => clean(&names, yes, root, out),
