@@ -161,10 +161,12 @@ Examples:
   kd predict student.kd scan.png --out answers
   kd predict student.kd scans/ more.npz:test_images --out answers
   kd predict segmenter.kdp scan.nii.gz dicom-series/ --out masks
+  kd predict segmenter.kdp dicom-series/ --out masks --dicom
 
 Inputs are PNG and JPEG files, npz archives (arrays `images` or `…_images`, or the one named behind a colon), or
 folders of these; for a student of segmentation NIfTI files, folders with a DICOM series, or folders of these, and each
-answer is a mask on the grid of its source. An input that cannot be answered is named, the others are answered, and the exit code is 1.";
+answer is a mask on the grid of its source. With --dicom a series is answered by a DICOM segmentation, or by a derived
+series where images are restored, in the source's study and frame of reference. An input that cannot be answered is named, the others are answered, and the exit code is 1.";
 
 /// A recipe and how to run it.
 #[derive(Debug, Clone, Args)]
@@ -232,6 +234,9 @@ pub(crate) struct PredictArgs {
     /// New folder for predictions.csv, predictions.json and masks
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Answer DICOM series in DICOM, in the study of their source; these answers name the patient
+    #[arg(long)]
+    pub(crate) dicom: bool,
     /// auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,

@@ -65,8 +65,19 @@ pub(crate) fn program() -> &'static str {
 
 /// Today in UTC as `2026-11-23`.
 pub(crate) fn today() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    date(seconds / 86_400)
+    date(seconds() / 86_400)
+}
+
+/// Date and time in UTC as DICOM writes them: `20261123` and `101500`.
+pub(crate) fn now() -> [String; 2] {
+    let seconds = seconds();
+    let of_day = seconds % 86_400;
+    let time = format!("{:02}{:02}{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    [date(seconds / 86_400).replace('-', ""), time]
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The calendar date of a day counted from 1970-01-01: years are counted from March, so that a leap day is a year's last

@@ -2,7 +2,9 @@
 
 mod program;
 
-use program::{kd, text};
+use kd_data::format::{Nifti, NotFinite, Tilt, files_below, read_dicom_volume};
+use kd_image::Intensity;
+use program::{ct_series, kd, text};
 
 /// A set of 8 subjects, seconds to learn.
 const DATASET: &str = r#"
@@ -157,8 +159,20 @@ fn noise_is_learned_away_and_a_student_restores_a_volume_on_its_grid() {
     assert_eq!(answers["answers"].as_array().unwrap().len(), 2);
     let name = answers["answers"][0]["file"].as_str().unwrap();
     let (restored, image) = (folder.path().join("restored").join(name), scan.join(name));
-    let grid = |path: &std::path::Path| kd_data::format::Nifti::open(path).unwrap().header().geometry.clone();
+    let grid = |path: &std::path::Path| Nifti::open(path).unwrap().header().geometry.clone();
     assert!(grid(&restored).same_grid(&grid(&image), 1e-3), "{} and {}", grid(&restored), grid(&image));
+
+    ct_series(&image, &folder.path().join("scan"));
+    let line = ["predict", text(&package), "scan", "--out", "derived", "--dicom", "--json"];
+    assert_eq!(kd(folder.path(), &line).exits(0).json()["answers"][0]["file"], "series-1");
+    let slices = files_below(&folder.path().join("derived/series-1")).unwrap();
+    let slices: Vec<_> = slices.into_iter().map(|file| file.path).collect();
+    let series = read_dicom_volume(&slices, Tilt::Refuse).unwrap().image;
+    let nifti = Nifti::open(&restored).unwrap().volume(0, Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+    assert!(series.geometry().same_grid(nifti.geometry(), 1e-3), "{} and {}", series.geometry(), nifti.geometry());
+    let range = nifti.values().iter().fold(0.0f32, |most, value| most.max(value.abs())) * 2.0;
+    let off = series.values().iter().zip(nifti.values()).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+    assert!(off <= range / 65534.0, "{off} of {range}");
 }
 
 #[test]
@@ -173,7 +187,7 @@ fn a_finer_answer_covers_the_same_field_of_view() {
         kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "finer", "--json"]).exits(0).json();
     assert_eq!(answers["answers"][0]["shape"], serde_json::json!([4, 64, 64]));
     let name = answers["answers"][0]["file"].as_str().unwrap();
-    let finer = kd_data::format::Nifti::open(&folder.path().join("finer").join(name)).unwrap();
+    let finer = Nifti::open(&folder.path().join("finer").join(name)).unwrap();
     let spacing = finer.header().geometry.spacing_mm().unwrap();
     assert!(spacing.iter().zip([10.0, 5.2, 5.2]).all(|(a, b)| (a - b).abs() < 1e-4), "{spacing:?}");
 }

@@ -2,7 +2,10 @@
 
 mod program;
 
-use program::{kd, text};
+use std::path::Path;
+
+use kd_data::format::read_dicom;
+use program::{ct_series, kd, text};
 
 /// A set of 8 subjects, seconds to learn.
 const DATASET: &str = r#"
@@ -137,10 +140,25 @@ fn slices_go_from_recipe_to_report_and_a_student_answers_a_volume_on_its_grid() 
     let (mask, image) = (folder.path().join("masks").join(name), scan.join(name));
     let grid = |path: &std::path::Path| kd_data::format::Nifti::open(path).unwrap().header().geometry.clone();
     assert!(grid(&mask).same_grid(&grid(&image), 1e-3), "{} and {}", grid(&mask), grid(&image));
+    series_are_answered_in_their_study(folder.path(), &package, &image, &answers["answers"][0]);
     kd(folder.path(), &["predict", text(&package), text(&scan), "--out", "masks"]).exits(1).says(&["is not empty"]);
     kd(folder.path(), &["predict", text(&package), "small.toml", "--out", "none"])
         .exits(1)
         .says(&["none of 1 inputs could be answered", "NIfTI"]);
+}
+
+fn series_are_answered_in_their_study(folder: &Path, package: &Path, image: &Path, nifti_answer: &serde_json::Value) {
+    ct_series(image, &folder.join("scan"));
+    let line = ["predict", text(package), "scan", "--out", "objects", "--dicom", "--json"];
+    let answers = kd(folder, &line).exits(0).json();
+    let answer = &answers["answers"][0];
+    assert_eq!(answer["file"], "series-1.dcm");
+    assert_eq!(answer["points"], nifti_answer["points"], "the series holds the same numbers");
+    let object = read_dicom(&folder.join("objects/series-1.dcm")).unwrap();
+    let ones = object.modality().unwrap().values.iter().filter(|&&value| value > 0.0).count() as u64;
+    let points: Vec<u64> = serde_json::from_value(answer["points"].clone()).unwrap();
+    assert_eq!(object.shape()[1..], [32, 32]);
+    assert_eq!(ones, points[1..].iter().sum::<u64>());
 }
 
 #[test]

@@ -12,8 +12,8 @@ fn help_goes_to_stdout_names_every_command_and_shows_examples() {
     let help = kd(folder.path(), &["--help"]).exits(0);
     assert!(help.stderr.is_empty(), "{}", help.stderr);
     let commands = [
-        "run", "prepare", "teach", "label", "learn", "score", "report", "sweep", "predict", "data", "inspect", "convert",
-        "metrics", "losses", "devices",
+        "run", "prepare", "teach", "label", "learn", "score", "report", "sweep", "predict", "data", "inspect",
+        "convert", "metrics", "losses", "devices",
     ];
     for command in commands {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}: {}", help.stdout);

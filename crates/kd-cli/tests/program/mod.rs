@@ -60,3 +60,19 @@ pub(crate) fn oracle(name: &str) -> PathBuf {
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
+
+/// The volume of a NIfTI file as a DICOM series of CT images.
+pub(crate) fn ct_series(nifti: &Path, folder: &Path) {
+    use kd_data::format::{DicomModality, Nifti, NotFinite, SeriesFacts, write_dicom_series};
+    let file = Nifti::open(nifti).unwrap();
+    let image = file.volume(0, kd_image::Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+    let facts = SeriesFacts {
+        modality: DicomModality::Ct,
+        study: None,
+        series: None,
+        frame_of_reference: None,
+        patient_id: "Phantom^One".into(),
+        description: "As it was measured".into(),
+    };
+    write_dicom_series(folder, &image, &facts).unwrap();
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::store::path_tail;
+use crate::store::{StoreError, path_tail};
 
 /// A file that could not be read, or not be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,11 @@ impl Problem {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The problem of something that was to be written.
+    pub(crate) fn refused(self, what: &str) -> StoreError {
+        StoreError::Request { what: what.into(), expected: self.expected, found: self.found }
     }
 
     /// Names the file; `inside` is a member, an array or a tensor of it.

@@ -23,8 +23,9 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 pub use dicom::{
-    DicomImage, DicomSeries, DicomStack, DicomVolume, Photometric, Tilt, Voi, Window, WindowFunction,
-    find_dicom_stacks, read_dicom, read_dicom_volume,
+    DerivedFacts, DerivedFrom, DicomImage, DicomModality, DicomSeries, DicomStack, DicomVolume, Photometric,
+    SegmentationFacts, SeriesFacts, Tilt, Uid, UidError, Voi, Window, WindowFunction, find_dicom_stacks, read_dicom,
+    read_dicom_volume, write_derived_series, write_dicom_series, write_fractional_segmentation, write_segmentation,
 };
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};

@@ -1,17 +1,15 @@
 //! Volumes through a student of enhancement: restored slice by slice, in the unit and on the grid of the source.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use kd_data::format::{NiftiType, write_nifti_image};
+use kd_data::format::{DerivedFacts, NiftiType, write_derived_series, write_nifti_image};
 use kd_data::prepare::{DenseIntensity, DenseRequest, Placement};
 use kd_enhance::{NetworkSpec, Restorer, Tiling, Unit};
 use kd_image::{Geometry, Image};
 use serde::Serialize;
 use serde_json::json;
 
-use super::volumes::{self, PackageFacts, VolumeStudent};
+use super::volumes::{self, PackageFacts, Target, VolumeStudent};
 use crate::args::PredictArgs;
 use crate::dense::enhance::EnhanceCard;
 use crate::device;
@@ -82,6 +80,12 @@ impl RestoringStudent {
         let least = image.values().iter().copied().fold(f32::INFINITY, f32::min);
         Ok(placement.image_back(&restored, least)?)
     }
+
+    /// What a restored series says about itself.
+    fn derived(&self) -> DerivedFacts {
+        let derivation = format!("Restored by a neural network, kd {}: {}", env!("CARGO_PKG_VERSION"), self.card.name);
+        DerivedFacts { description: "Restored".into(), derivation: volumes::short(&derivation) }
+    }
 }
 
 impl VolumeStudent for RestoringStudent {
@@ -95,10 +99,18 @@ impl VolumeStudent for RestoringStudent {
         false
     }
 
-    fn answer(&self, image: &Image<3>, path: &Path) -> Result<Restored> {
+    fn dicom_ending(&self) -> &'static str {
+        ""
+    }
+
+    fn answer(&self, image: &Image<3>, target: &Target) -> Result<Restored> {
         let restored = self.restore(image)?;
-        // Whole numbers would round what was restored.
-        write_nifti_image(path, &restored, NiftiType::F32).context("restored volume")?;
+        match target {
+            // Whole numbers would round what was restored.
+            Target::Nifti(path) | Target::Png(path) => write_nifti_image(path, &restored, NiftiType::F32),
+            Target::Dicom(folder, source) => write_derived_series(folder, &restored, &self.derived(), source),
+        }
+        .context("restored volume")?;
         let values = restored.values();
         let ends = |(low, high): (f32, f32), &value: &f32| (low.min(value), high.max(value));
         let (low, high) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), ends);

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::args::PredictArgs;
 use crate::device;
-use crate::output::{Output, columns, usage};
+use crate::output::{Output, UsageError, columns, usage};
 use crate::package::{Card, Decision, Package, task_of};
 use crate::progress::Progress;
 use crate::recipe::TaskKind;
@@ -66,6 +66,10 @@ struct Student {
 /// Answers all inputs; false when one of them could not be answered.
 pub(crate) fn run(args: PredictArgs, _root: &Root, out: &Output) -> Result<bool> {
     match task_of(&args.package)? {
+        TaskKind::Classify if args.dicom => {
+            let reason = "--dicom writes masks and images, this student answers with classes\nhint: leave --dicom out";
+            Err(UsageError::new(reason).into())
+        }
         TaskKind::Classify => classify(args, out),
         TaskKind::Segment => segment::run(&args, out),
         TaskKind::Enhance => enhance::run(&args, out),

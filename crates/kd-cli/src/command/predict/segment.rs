@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use kd_core::Head;
-use kd_data::format::{gray8_png, gray16_png, write_nifti_labels};
+use kd_data::format::{SegmentationFacts, gray8_png, gray16_png, write_nifti_labels, write_segmentation};
 use kd_data::store::write_atomic;
 use kd_image::{Image, LabelMap};
 use kd_segment::{NetworkSpec, UNet};
 use serde::Serialize;
 use serde_json::json;
 
-use super::volumes::{self, PackageFacts, VolumeStudent};
+use super::volumes::{self, PackageFacts, Target, VolumeStudent};
 use crate::args::PredictArgs;
 use crate::dense::segment::SegmentCard;
 use crate::dense::segment_volume::{self, Answered, SegmentVolume, network_classes};
@@ -64,6 +64,18 @@ pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
     volumes::run(args, &student, &choice.name, out)
 }
 
+impl Segmenter {
+    /// What a DICOM segmentation says about itself.
+    fn named(&self) -> SegmentationFacts {
+        SegmentationFacts {
+            description: "Masks".into(),
+            segments: self.card.classes.iter().skip(1).map(|class| volumes::short(class)).collect(),
+            algorithm: volumes::short(&self.card.name),
+            made: crate::host::now(),
+        }
+    }
+}
+
 impl VolumeStudent for Segmenter {
     type Told = Counted;
 
@@ -75,14 +87,19 @@ impl VolumeStudent for Segmenter {
         self.card.preparation.size.len() == 2
     }
 
-    fn answer(&self, image: &Image<3>, path: &Path) -> Result<Counted> {
+    fn dicom_ending(&self) -> &'static str {
+        "dcm"
+    }
+
+    fn answer(&self, image: &Image<3>, target: &Target) -> Result<Counted> {
         let (network, request) = (self.network.as_ref(), &self.card.preparation);
         let answered = segment_volume::answer(network, image, request, self.head, &self.device)?;
         let map = answered.objects.as_ref().unwrap_or(&answered.labels);
-        if path.extension().is_some_and(|ending| ending == "png") {
-            write_png_labels(path, map)?;
-        } else {
-            write_nifti_labels(path, map)?;
+        match target {
+            Target::Png(path) => write_png_labels(path, map)?,
+            Target::Nifti(path) => write_nifti_labels(path, map)?,
+            // A segmentation has a name for each segment: classes, not single objects.
+            Target::Dicom(path, source) => write_segmentation(path, &answered.labels, &self.named(), source)?,
         }
         Ok(counted(&answered, self.card.classes.len()))
     }

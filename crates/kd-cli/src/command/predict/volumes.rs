@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use kd_data::format::{
-    DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, read_raster, sniff, table_csv,
+    DerivedFrom, DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, read_raster, sniff,
+    table_csv,
 };
 use kd_data::prepare::one_slice;
 use kd_data::store::{StagedFolder, write_atomic};
@@ -43,8 +44,11 @@ pub(super) trait VolumeStudent {
     /// Whether a picture is an image that it can answer.
     fn takes_pictures(&self) -> bool;
 
-    /// Answers a volume into a NIfTI file, or a picture, which is a volume of one slice, into a PNG file.
-    fn answer(&self, image: &Image<3>, path: &Path) -> Result<Self::Told>;
+    /// Ending of an answer in DICOM; empty for a folder.
+    fn dicom_ending(&self) -> &'static str;
+
+    /// Answers a volume; a picture is a volume of one slice.
+    fn answer(&self, image: &Image<3>, target: &Target) -> Result<Self::Told>;
 
     /// Columns of the terminal's table, and those of the file's.
     fn headers(&self) -> [Vec<String>; 2];
@@ -65,6 +69,15 @@ pub(super) struct PackageFacts<'a> {
     pub(super) more: Value,
 }
 
+/// Where an answer goes, and as what.
+pub(super) enum Target {
+    Nifti(PathBuf),
+    /// The answer to a picture.
+    Png(PathBuf),
+    /// A file or a folder beside the series that was answered.
+    Dicom(PathBuf, Box<DerivedFrom>),
+}
+
 /// A volume that lies somewhere.
 enum Found {
     Nifti(PathBuf),
@@ -76,8 +89,21 @@ enum Found {
 
 impl Found {
     /// Ending of the answer's file.
-    const fn ending(&self) -> &'static str {
-        if matches!(self, Self::Picture(_)) { "png" } else { "nii.gz" }
+    fn ending<S: VolumeStudent>(&self, args: &PredictArgs, student: &S) -> &'static str {
+        match self {
+            Self::Picture(_) => "png",
+            Self::Series(_) if args.dicom => student.dicom_ending(),
+            Self::Nifti(_) | Self::Series(_) => "nii.gz",
+        }
+    }
+
+    /// What the answer at `path` is to be.
+    fn target(&self, args: &PredictArgs, path: PathBuf) -> Result<Target> {
+        Ok(match self {
+            Self::Picture(_) => Target::Png(path),
+            Self::Series(stack) if args.dicom => Target::Dicom(path, Box::new(DerivedFrom::stack(stack)?)),
+            Self::Nifti(_) | Self::Series(_) => Target::Nifti(path),
+        })
     }
 }
 
@@ -90,10 +116,12 @@ pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &st
     let mut answers: Vec<Answer<S::Told>> = Vec::new();
     for (n, (name, volume)) in volumes.into_iter().enumerate() {
         progress.set(n as u64, &name);
-        let file = free_name(&name, volume.ending(), &answers);
-        let answered =
-            read(volume, student.channels()).and_then(|image| student.answer(&image, &staged.path().join(&file)));
-        match answered {
+        let file = free_name(&name, volume.ending(args, student), &answers);
+        let answer = || {
+            let target = volume.target(args, staged.path().join(&file))?;
+            student.answer(&read(volume, student.channels())?, &target)
+        };
+        match answer() {
             Ok(told) => answers.push(Answer { input: name, file, told }),
             Err(refused) => failures.push(Failure { input: name, error: format!("{refused:#}") }),
         }
@@ -136,11 +164,17 @@ pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &st
     Ok(failures.is_empty())
 }
 
+/// A text as DICOM takes it for a name: 64 characters, without backslashes and control characters.
+pub(super) fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '\\').take(64).collect()
+}
+
 /// A file for a volume's answer; a second one of a name gets a number.
 fn free_name<T>(volume: &str, ending: &str, answers: &[Answer<T>]) -> String {
     let stem = volume.replace('/', "_");
-    let numbered = (2..).map(|number| format!("{stem}_{number}.{ending}"));
-    let mut names = std::iter::once(format!("{stem}.{ending}")).chain(numbered);
+    let ending = if ending.is_empty() { String::new() } else { format!(".{ending}") };
+    let numbered = (2..).map(|number| format!("{stem}_{number}{ending}"));
+    let mut names = std::iter::once(format!("{stem}{ending}")).chain(numbered);
     let is_free = |name: &String| answers.iter().all(|answer| answer.file != *name);
     names.find(is_free).expect("numbers do not end")
 }

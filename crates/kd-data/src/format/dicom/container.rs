@@ -5,14 +5,14 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::error::Problem;
-use super::data_set::{DataSet, Encoding, Reader, is_known_vr};
+use super::data_set::{DataSet, Encoding, Reader, Select, is_known_vr};
 use super::syntax::{Syntax, TransferSyntax};
 use super::tag::{self, Tag};
 use crate::format::FormatError;
 
 /// No data set of images inflates to more. Deflate makes at most 1032 bytes out of one, so a small file never gets there.
 const LARGEST_INFLATED: u64 = 1 << 32;
-const DICOM_DIRECTORY: &str = "1.2.840.10008.1.3.10";
+pub(super) const DICOM_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Headers of one image are rarely longer; a file whose header is, is read whole.
 const HEAD_BYTES: u64 = 1 << 17;
 
@@ -40,20 +40,25 @@ pub(in crate::format) fn starts_like_a_data_set(head: &[u8]) -> bool {
     }
 }
 
+/// Where the meta information begins, or the data set where there is none.
+pub(super) fn start_of(bytes: &[u8]) -> Result<usize, Problem> {
+    if bytes.get(128..132) == Some(b"DICM") {
+        Ok(132)
+    } else if bytes.starts_with(b"DICM") {
+        Ok(4)
+    } else if starts_like_a_data_set(bytes) {
+        Ok(0)
+    } else {
+        Err(Problem::new("a DICOM file", "other bytes at its start"))
+    }
+}
+
 impl<'a> Container<'a> {
     /// Finds the data set in the bytes of a file.
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let start = if bytes.get(128..132) == Some(b"DICM") {
-            132
-        } else if bytes.starts_with(b"DICM") {
-            4
-        } else if starts_like_a_data_set(bytes) {
-            0
-        } else {
-            return Err(Problem::new("a DICOM file", "other bytes at its start"));
-        };
+        let start = start_of(bytes)?;
         // Meta information is little-endian and explicit, whatever follows; its stated length is often wrong.
-        let mut reader = Reader { bytes, at: start, encoding: Encoding::EXPLICIT };
+        let mut reader = Reader { bytes, at: start, encoding: Encoding::EXPLICIT, select: Select::Listed };
         let meta = match reader.peek_tag(bytes.len()) {
             Some(Tag(2, _)) => reader.data_set(bytes.len(), 0, |tag| tag.0 != 2)?,
             _ => DataSet::default(),
@@ -76,13 +81,13 @@ impl<'a> Container<'a> {
 
     /// Reads the data set with its pixels.
     pub(super) fn data_set(&self) -> Result<DataSet<'_>, Problem> {
-        self.reader().data_set(self.body.len(), 0, |_| false)
+        self.reader(Select::Listed).data_set(self.body.len(), 0, |_| false)
     }
 
     /// Reads what stands in front of the pixels, and refuses a data set without any.
-    fn header(&self) -> Result<DataSet<'_>, Problem> {
+    fn header(&self, select: Select) -> Result<DataSet<'_>, Problem> {
         let is_pixels = |tag| matches!(tag, tag::PIXELS | tag::FLOAT_PIXELS | tag::DOUBLE_PIXELS);
-        let mut reader = self.reader();
+        let mut reader = self.reader(select);
         let set = reader.data_set(self.body.len(), 0, is_pixels)?;
         if !reader.peek_tag(self.body.len()).is_some_and(is_pixels) {
             return Err(no_image());
@@ -90,8 +95,8 @@ impl<'a> Container<'a> {
         Ok(set)
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader { bytes: &self.body, at: self.start, encoding: self.syntax.encoding }
+    fn reader(&self, select: Select) -> Reader<'_> {
+        Reader { bytes: &self.body, at: self.start, encoding: self.syntax.encoding, select }
     }
 }
 
@@ -100,7 +105,7 @@ pub(super) fn no_image() -> Problem {
     Problem::new(tag::PIXELS.to_string(), "nothing there").hint("the file holds no image")
 }
 
-fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+pub(super) fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut inflated = Vec::new();
     let read = flate2::read::DeflateDecoder::new(bytes).take(LARGEST_INFLATED).read_to_end(&mut inflated);
     match read {
@@ -115,10 +120,14 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
 /// Reads the attributes of a file that stand in front of its pixels, and gives them to `each`.
 ///
 /// Sorting a series needs the headers of all its files, so only the first bytes of each are read where they are enough.
-pub(super) fn with_header<T>(path: &Path, each: impl Fn(&DataSet<'_>) -> Result<T, Problem>) -> Result<T, FormatError> {
+pub(super) fn with_header<T>(
+    path: &Path,
+    select: Select,
+    each: impl Fn(&DataSet<'_>) -> Result<T, Problem>,
+) -> Result<T, FormatError> {
     let attempt = |bytes: &[u8]| {
         let container = Container::open(bytes)?;
-        each(&container.header()?)
+        each(&container.header(select)?)
     };
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map_err(|source| FormatError::read(path, source))?;

@@ -4,11 +4,12 @@
 //! looks whether the file is that long (4 GiB for a file of 200 bytes), calls itself for every level of nesting (a file
 //! of 400 KB overflows the stack, which ends the process), and reads no file without meta information. Here a value
 //! borrows from the file, every length is compared with what is left, nesting stops at [`DEEPEST`], and attributes that
-//! `tag.rs` does not list are stepped over unread.
+//! `tag.rs` does not list are stepped over unread, unless every one is asked for.
 
 use std::collections::BTreeMap;
 
 use super::super::error::Problem;
+use super::dictionary;
 use super::tag::{self, Tag};
 
 /// Levels of sequences within sequences; enhanced images use three.
@@ -20,43 +21,43 @@ const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 /// How headers and numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding {
-    pub(super) explicit: bool,
-    pub(super) big_endian: bool,
+pub(crate) struct Encoding {
+    pub(crate) explicit: bool,
+    pub(crate) big_endian: bool,
 }
 
 impl Encoding {
-    pub(super) const IMPLICIT: Self = Self { explicit: false, big_endian: false };
-    pub(super) const EXPLICIT: Self = Self { explicit: true, big_endian: false };
+    pub(crate) const IMPLICIT: Self = Self { explicit: false, big_endian: false };
+    pub(crate) const EXPLICIT: Self = Self { explicit: true, big_endian: false };
 
-    pub(super) fn u16(self, bytes: [u8; 2]) -> u16 {
+    pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
         if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
     }
 
-    pub(super) fn u32(self, bytes: [u8; 4]) -> u32 {
+    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
         if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 }
 
 /// What an attribute holds.
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     Items(Vec<DataSet<'a>>),
     /// Encapsulated pixel data: offset table first, then fragments.
     Fragments(Vec<&'a [u8]>),
 }
 
-pub(super) struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// Two letters, or blanks where the file does not say.
-    pub(super) vr: [u8; 2],
-    pub(super) encoding: Encoding,
-    pub(super) value: Value<'a>,
+    pub(crate) vr: [u8; 2],
+    pub(crate) encoding: Encoding,
+    pub(crate) value: Value<'a>,
 }
 
 /// Attributes by tag.
 #[derive(Default)]
-pub(super) struct DataSet<'a> {
-    pub(super) elements: BTreeMap<Tag, Element<'a>>,
+pub(crate) struct DataSet<'a> {
+    pub(crate) elements: BTreeMap<Tag, Element<'a>>,
 }
 
 struct Header {
@@ -66,11 +67,37 @@ struct Header {
     value_at: usize,
 }
 
+/// Which attributes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Select {
+    /// Those that `tag.rs` lists, up to the pixels; all others are stepped over.
+    Listed,
+    /// Every one, to the end of the file.
+    All,
+}
+
+impl Select {
+    fn keeps(self, tag: Tag) -> bool {
+        self == Self::All || tag::is_kept(tag)
+    }
+
+    /// Whether a value is a sequence of items; implicit files do not say so themselves.
+    fn opens(self, tag: Tag, vr: [u8; 2]) -> bool {
+        match self {
+            Self::Listed => tag::is_kept(tag) && tag::is_sequence(tag),
+            Self::All => {
+                vr == *b"SQ" || matches!(&vr, b"  " | b"UN") && dictionary::vr(tag).is_some_and(|vr| vr == *b"SQ")
+            }
+        }
+    }
+}
+
 /// A place in the bytes of one file.
 pub(super) struct Reader<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
     pub(super) encoding: Encoding,
+    pub(super) select: Select,
 }
 
 fn is_vr(vr: [u8; 2]) -> bool {
@@ -78,7 +105,7 @@ fn is_vr(vr: [u8; 2]) -> bool {
 }
 
 /// Representations whose length takes four bytes behind two that are reserved.
-fn is_long(vr: [u8; 2]) -> bool {
+pub(super) fn is_long(vr: [u8; 2]) -> bool {
     const LONG: [&[u8; 2]; 13] =
         [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
     LONG.contains(&&vr)
@@ -169,8 +196,8 @@ impl<'a> Reader<'a> {
             if let Some(value) = self.element(&header, end, depth)? {
                 set.elements.insert(header.tag, Element { vr, encoding, value });
             }
-            // Nothing behind the pixels is needed, and much that is there is broken.
-            if header.tag == tag::PIXELS {
+            // Nothing behind the pixels of an image is needed, and much that is there is broken.
+            if header.tag == tag::PIXELS && self.select == Select::Listed {
                 break;
             }
         }
@@ -179,13 +206,13 @@ impl<'a> Reader<'a> {
 
     /// Reads or steps over one value; `None` when it is not kept.
     fn element(&mut self, header: &Header, end: usize, depth: usize) -> Result<Option<Value<'a>>, Problem> {
-        let kept = tag::is_kept(header.tag);
+        let kept = self.select.keeps(header.tag);
         if header.length == UNDEFINED && header.tag == tag::PIXELS {
             self.at = header.value_at;
             return self.fragments(end).map(|fragments| Some(Value::Fragments(fragments)));
         }
         let undefined = header.length == UNDEFINED;
-        let opened = undefined || kept && tag::is_sequence(header.tag);
+        let opened = undefined || self.select.opens(header.tag, header.vr);
         if !opened {
             let value = self.value(header, end)?;
             return Ok(kept.then_some(Value::Bytes(value)));
@@ -207,7 +234,8 @@ impl<'a> Reader<'a> {
         if !undefined {
             self.at = inner_end;
         }
-        Ok((kept && tag::is_sequence(header.tag)).then_some(Value::Items(items)))
+        let shown = self.select == Select::All || self.select.opens(header.tag, header.vr);
+        Ok(shown.then_some(Value::Items(items)))
     }
 
     fn items(&mut self, of: Tag, end: usize, undefined: bool, depth: usize) -> Result<Vec<DataSet<'a>>, Problem> {

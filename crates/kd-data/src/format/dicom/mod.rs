@@ -14,6 +14,8 @@ mod codec;
 mod color;
 mod container;
 mod data_set;
+mod dictionary;
+mod encode;
 mod frames;
 mod image;
 mod lookup;
@@ -26,12 +28,19 @@ mod stack;
 mod stored;
 mod syntax;
 mod tag;
+mod uid;
 mod value;
 mod volume;
 mod window;
+mod write;
 
 pub(super) use container::starts_like_a_data_set;
 pub use image::{DicomImage, read_dicom};
 pub use pixel_format::Photometric;
+pub use uid::{Uid, UidError};
 pub use volume::{DicomSeries, DicomStack, DicomVolume, Tilt, find_dicom_stacks, read_dicom_volume};
 pub use window::{Voi, Window, WindowFunction};
+pub use write::{
+    DerivedFacts, DerivedFrom, DicomModality, SegmentationFacts, SeriesFacts, write_derived_series, write_dicom_series,
+    write_fractional_segmentation, write_segmentation,
+};

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::FormatError;
 use super::super::error::Problem;
 use super::container::with_header;
-use super::data_set::DataSet;
+use super::data_set::{DataSet, Select};
 use super::frames::{FrameGroups, Plane, grid_offsets, patient_spacing};
 use super::padding::Padding;
 use super::pixel_format::PixelFormat;
@@ -39,7 +39,7 @@ pub(super) struct Slice {
 
 /// Reads the slices that a file holds; only its header is read where the file begins with it.
 pub(super) fn read_slices(path: &Path, file: usize) -> Result<Vec<Slice>, FormatError> {
-    with_header(path, |set| slices(set, file))
+    with_header(path, Select::Listed, |set| slices(set, file))
 }
 
 fn slices(set: &DataSet<'_>, file: usize) -> Result<Vec<Slice>, Problem> {

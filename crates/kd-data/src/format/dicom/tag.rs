@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Group and element number of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Tag(pub(super) u16, pub(super) u16);
+pub(crate) struct Tag(pub(crate) u16, pub(crate) u16);
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -144,6 +144,11 @@ impl DicomStack {
         &self.geometry
     }
 
+    /// Each file with its slices: where they stand in the volume, and which frame they are.
+    pub(super) fn files(&self) -> &[(PathBuf, Vec<(usize, usize)>)] {
+        &self.files
+    }
+
     /// How many files it is in.
     #[must_use]
     pub fn n_files(&self) -> usize {

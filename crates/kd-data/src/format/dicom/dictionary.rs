@@ -1,0 +1,52 @@
+//! The value representation of each attribute of the standard: implicit files do not say it, and writers need it.
+//!
+//! A table in a text file beside this one; the representations are facts of PS3.6.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::tag::Tag;
+
+static REPRESENTATIONS: LazyLock<BTreeMap<Tag, [u8; 2]>> = LazyLock::new(|| {
+    let mut group = 0;
+    let mut known = BTreeMap::new();
+    for word in include_str!("dictionary.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(str::split_ascii_whitespace)
+    {
+        let (number, vr) = word.split_at(4);
+        // A test holds that every word reads.
+        let number = u16::from_str_radix(number, 16).unwrap_or_default();
+        match vr.as_bytes() {
+            [a, b] => {
+                known.insert(Tag(group, number), [*a, *b]);
+            }
+            _ => group = number,
+        }
+    }
+    known
+});
+
+/// The representation of an attribute of the standard; `None` for any other. Where the standard leaves a choice, the
+/// first; overlays and curves are not listed.
+pub(crate) fn vr(tag: Tag) -> Option<[u8; 2]> {
+    REPRESENTATIONS.get(&tag).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::dicom::data_set::is_known_vr;
+
+    #[test]
+    fn every_word_of_the_table_reads() {
+        assert_eq!(REPRESENTATIONS.len(), 5033);
+        assert!(REPRESENTATIONS.values().all(|&vr| is_known_vr(vr)));
+        assert!(REPRESENTATIONS.keys().all(|tag| tag.0 >= 8 && tag.0.is_multiple_of(2)));
+        assert_eq!(vr(Tag(0x0010, 0x0010)), Some(*b"PN"));
+        assert_eq!(vr(Tag(0x0008, 0x1140)), Some(*b"SQ"));
+        assert_eq!(vr(Tag(0x7FE0, 0x0010)), Some(*b"OW"));
+        assert_eq!(vr(Tag(0x0009, 0x0010)), None);
+    }
+}
