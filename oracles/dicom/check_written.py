@@ -105,6 +105,12 @@ others = [pydicom.dcmread(path) for path in sorted(FOLDER.glob("*.dcm")) + sorte
 shared = all(other[keyword].value == one[keyword].value for other in others for keyword in SAME)
 shared = shared and all(other.SeriesInstanceUID != one.SeriesInstanceUID for other in others)
 
+copies = [pydicom.dcmread(path) for path in sorted((FOLDER / "deidentified").rglob("*.dcm"))]
+instances = {str(copy.SOPInstanceUID) for copy in copies}
+referred = {str(source.ReferencedSOPInstanceUID) for copy in copies for source in copy.get("SourceImageSequence", [])}
+meet = len(referred) == 3 and referred < instances
+meet = meet and all(copy.PatientIdentityRemoved == "YES" and copy.PatientID != one.PatientID for copy in copies)
+
 json.dump(
     {
         "programs": {
@@ -120,6 +126,7 @@ json.dump(
         },
         "validator_errors": validator_errors(),
         "shared_with_source": bool(shared),
+        "deidentified_references_meet": bool(meet),
         "volumes": {name: series(name) for name in ("ct", "mr", "derived")},
         "segmentations": {name: segmentation(name) for name in ("binary", "nothing", "fractional")},
     },

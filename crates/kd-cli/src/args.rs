@@ -2,6 +2,7 @@
 //!
 //! Everything that a flag can get wrong by itself is refused here, before a file is touched, with exit code 2.
 
+mod deidentify;
 mod import;
 mod metrics;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use deidentify::{DeidentifyArgs, RetainName};
 use import::IMPORT_HELP;
 pub(crate) use import::{EmptyMasksName, ImportArgs, ImportFormatName, ImportTaskName, IntensityName, MaskNumbers};
 pub(crate) use metrics::{
@@ -258,6 +260,9 @@ pub(crate) enum DataCommand {
     /// Take in your own data under a name of their own
     #[command(after_help = IMPORT_HELP)]
     Import(Box<ImportArgs>),
+    /// Copy DICOM files without what names a person
+    #[command(after_help = deidentify::HELP)]
+    Deidentify(DeidentifyArgs),
     /// Check every file, label and image of a data set against its manifest
     Verify {
         /// Name from `kd data list`, or path to a dataset.toml

@@ -192,3 +192,33 @@ fn inspect_tells_what_each_kind_of_file_holds() {
     std::fs::write(folder.join("cut.png"), &std::fs::read(folder.join("a.png")).unwrap()[..60]).unwrap();
     kd(folder, &["inspect", "cut.png"]).exits(1).says(&["cut.png"]);
 }
+
+#[test]
+fn copies_without_names_are_told_of_without_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = folder.path().join("volume.nii.gz");
+    let affine = kd_image::Affine {
+        matrix: [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 1.0]],
+    };
+    let grid = kd_image::Geometry::placed([3, 4, 5], affine).unwrap();
+    let image = kd_image::Image::new(1, grid, kd_image::Intensity::Hounsfield, vec![40.0; 60]).unwrap();
+    kd_data::format::write_nifti_image(&volume, &image, kd_data::format::NiftiType::I16).unwrap();
+    program::ct_series(&volume, &folder.path().join("scans"));
+    std::fs::write(folder.path().join("scans/notes.txt"), "Phantom^One was here").unwrap();
+    let told = kd(folder.path(), &["data", "deidentify", "scans", "copies", "--retain", "full-dates", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!((&told["files"], &told["subjects"], &told["refused"]), (&3.into(), &1.into(), &0.into()));
+    assert_eq!(told["retained"][0]["code"], "113106");
+    let record = std::fs::read_to_string(folder.path().join("copies/deidentified.json")).unwrap();
+    assert!(record.contains("(0010,0020)") && record.contains("(0020,000D)"), "{record}");
+    assert!(!record.contains("Phantom^One") && !record.contains("0001.dcm"), "{record}");
+    let table = kd(folder.path(), &["data", "deidentify", "scans", "again"]).exits(0).says(&["1 files are no DICOM"]);
+    assert!(table.stdout.starts_with("attribute") && table.stdout.contains("(0020,000D)"), "{}", table.stdout);
+    kd(folder.path(), &["data", "deidentify", "scans", "copies"]).exits(1).says(&["copies"]);
+    kd(folder.path(), &["data", "deidentify", "scans/notes.txt", "none"]).exits(1).says(&["no DICOM file"]);
+    kd(folder.path(), &["data", "deidentify", "scans", "none", "--retain", "names"]).exits(2).says(&["full-dates"]);
+    std::fs::write(folder.path().join("salt"), "short").unwrap();
+    kd(folder.path(), &["data", "deidentify", "scans", "none", "--salt", "salt"]).exits(1).says(&["16 bytes", "hint:"]);
+    assert!(!folder.path().join("none").exists());
+}

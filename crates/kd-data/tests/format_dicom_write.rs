@@ -6,12 +6,13 @@
 
 mod dicom_files;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kd_data::format::{
-    DerivedFacts, DerivedFrom, DicomModality, SegmentationFacts, SeriesFacts, Tilt, Uid, files_below,
-    read_dicom_volume, write_derived_series, write_dicom_series, write_fractional_segmentation, write_segmentation,
+    Deidentification, DerivedFacts, DerivedFrom, DicomModality, Salt, SegmentationFacts, SeriesFacts, Tilt, Uid,
+    deidentify_dicom, files_below, read_dicom_volume, write_derived_series, write_dicom_series,
+    write_fractional_segmentation, write_segmentation,
 };
 use kd_image::{Affine, Geometry, Image, Intensity, LabelMap};
 use serde_json::Value;
@@ -97,6 +98,13 @@ fn write_all(folder: &Path) {
     let other: Vec<f32> = share.iter().map(|share| 1.0 - share).collect();
     let probabilities = Image::new(2, grid, Intensity::Arbitrary, [share, other].concat()).unwrap();
     write_fractional_segmentation(&folder.join("fractional.dcm"), &probabilities, &facts, &source).unwrap();
+    let salt = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(salt.path(), b"the same for every run").unwrap();
+    let request = Deidentification { retain: BTreeSet::new(), salt: Salt::of_file(salt.path()).unwrap() };
+    let with_reference: Vec<PathBuf> =
+        files(&folder.join("ct")).into_iter().chain(files(&folder.join("derived"))).collect();
+    let told = deidentify_dicom(&with_reference, &folder.join("deidentified"), &request).unwrap();
+    assert_eq!((told.files, told.series, told.subjects), (6, 2, 1));
 }
 
 fn oracle() -> Value {
@@ -121,8 +129,12 @@ fn the_bytes_are_those_that_others_have_read() {
     let checksum = |path: &Path| -> String {
         Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
     };
-    let found: BTreeMap<String, String> =
-        files_below(&folder).unwrap().into_iter().map(|file| (file.name.clone(), checksum(&file.path))).collect();
+    let found: BTreeMap<String, String> = files_below(&folder)
+        .unwrap()
+        .into_iter()
+        .filter(|file| file.name.ends_with(".dcm"))
+        .map(|file| (file.name.clone(), checksum(&file.path)))
+        .collect();
     let checked: BTreeMap<String, String> = serde_json::from_value(oracle()["sha256"].clone()).unwrap();
     assert_eq!(found, checked, "check them anew: oracles/dicom/check_written.py {}", folder.display());
 }
@@ -164,6 +176,7 @@ fn other_programs_find_every_voxel_at_its_place() {
         assert!((ours - theirs).abs() <= 0.5 / 255.0 + 1e-6, "{index}: {ours} {theirs}");
     }
     assert_eq!(oracle["shared_with_source"], true);
+    assert_eq!(oracle["deidentified_references_meet"], true);
 }
 
 #[test]

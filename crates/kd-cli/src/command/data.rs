@@ -11,7 +11,7 @@ use kd_data::verify::{VerifyReport, verify};
 use kd_data::{Root, catalog};
 use serde_json::{Value, json};
 
-use super::{describe, import};
+use super::{deidentify, describe, import};
 use crate::args::DataCommand;
 use crate::output::{Output, columns, size};
 use crate::progress::Progress;
@@ -22,6 +22,7 @@ pub(crate) fn run(command: DataCommand, root: &Root, out: &Output) -> Result<boo
         DataCommand::List => list(root, out),
         DataCommand::Get { name, mirror } => get(&name, mirror.as_deref(), root, out),
         DataCommand::Import(args) => import::run(*args, root, out),
+        DataCommand::Deidentify(args) => deidentify::run(&args, out),
         DataCommand::Verify { name } => check(&name, root, out),
         DataCommand::Describe { name } => describe::run(&name, root, out),
         DataCommand::Clean { names, yes } => clean(&names, yes, root, out),

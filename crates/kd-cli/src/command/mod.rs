@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod data;
+mod deidentify;
 mod describe;
 pub(crate) mod devices;
 mod import;

@@ -19,6 +19,7 @@ const HEAD_BYTES: u64 = 1 << 17;
 /// The bytes behind the meta information, and how to read them.
 pub(super) struct Container<'a> {
     pub(super) syntax: TransferSyntax,
+    syntax_uid: Option<String>,
     body: Cow<'a, [u8]>,
     start: usize,
 }
@@ -76,12 +77,23 @@ impl<'a> Container<'a> {
             _ => Cow::Borrowed(bytes),
         };
         let start = if syntax.syntax == Syntax::Deflated { 0 } else { reader.at };
-        Ok(Self { syntax, body, start })
+        let syntax_uid = meta.code(tag::TRANSFER_SYNTAX).map(str::to_owned);
+        Ok(Self { syntax, syntax_uid, body, start })
     }
 
     /// Reads the data set with its pixels.
     pub(super) fn data_set(&self) -> Result<DataSet<'_>, Problem> {
         self.reader(Select::Listed).data_set(self.body.len(), 0, |_| false)
+    }
+
+    /// Reads every attribute, behind the pixels too.
+    pub(super) fn whole(&self) -> Result<DataSet<'_>, Problem> {
+        self.reader(Select::All).data_set(self.body.len(), 0, |_| false)
+    }
+
+    /// The transfer syntax that the file names.
+    pub(super) fn syntax_uid(&self) -> Option<&str> {
+        self.syntax_uid.as_deref()
     }
 
     /// Reads what stands in front of the pixels, and refuses a data set without any.

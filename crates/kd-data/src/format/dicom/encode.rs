@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::error::Problem;
-use super::data_set::{DataSet, Element, Encoding, Value, is_long};
+use super::data_set::{Encoding, is_long};
 use super::dictionary;
 use super::tag::{self, Tag};
 
@@ -88,24 +88,14 @@ impl Encoder {
         Ok(())
     }
 
-    /// An attribute as it was read: its bytes, its fragments or its items.
-    pub(crate) fn copy(&mut self, tag: Tag, element: &Element<'_>) -> Result<(), Problem> {
-        match &element.value {
-            Value::Bytes(bytes) => self.element(tag, element.vr, bytes),
-            Value::Items(items) => self.sequence(tag, element.vr, items, Self::copy_all),
-            Value::Fragments(fragments) => {
-                self.header(tag, element.vr, u32::MAX)?;
-                for fragment in fragments {
-                    self.header(ITEM, *b"  ", Self::length(tag, fragment.len())?)?;
-                    self.bytes.extend_from_slice(fragment);
-                }
-                self.header(SEQUENCE_END, *b"  ", 0)
-            }
+    /// Compressed pixels: a table of offsets first, then fragments.
+    pub(crate) fn fragments(&mut self, tag: Tag, vr: [u8; 2], fragments: &[&[u8]]) -> Result<(), Problem> {
+        self.header(tag, vr, u32::MAX)?;
+        for fragment in fragments {
+            self.header(ITEM, *b"  ", Self::length(tag, fragment.len())?)?;
+            self.bytes.extend_from_slice(fragment);
         }
-    }
-
-    fn copy_all(&mut self, set: &DataSet<'_>) -> Result<(), Problem> {
-        set.elements.iter().try_for_each(|(&tag, element)| self.copy(tag, element))
+        self.header(SEQUENCE_END, *b"  ", 0)
     }
 }
 
@@ -223,7 +213,7 @@ mod tests {
             -0.123_456_789_012_345_67,
             1e-7 / 3.0,
             -1e300 / 7.0,
-            12345.678_901_234_5,
+            12_345.678_901_234_5,
         ] {
             let text = decimal_text(value);
             assert!(text.len() <= 16, "{text}");

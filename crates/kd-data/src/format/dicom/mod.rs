@@ -14,6 +14,7 @@ mod codec;
 mod color;
 mod container;
 mod data_set;
+mod deidentify;
 mod dictionary;
 mod encode;
 mod frames;
@@ -35,6 +36,7 @@ mod window;
 mod write;
 
 pub(super) use container::starts_like_a_data_set;
+pub use deidentify::{Change, Deidentification, Deidentified, Retain, Salt, deidentify_dicom};
 pub use image::{DicomImage, read_dicom};
 pub use pixel_format::Photometric;
 pub use uid::{Uid, UidError};

@@ -1,0 +1,164 @@
+//! One data set without what names a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::data_set::{DataSet, Element, Value};
+use super::super::dictionary;
+use super::super::encode::Encoder;
+use super::super::tag::{self, Tag};
+use super::super::uid::Uid;
+use super::profile::{Action, Retain, action};
+use super::{Deidentification, Salt};
+use crate::format::error::Problem;
+
+/// What a representation holds when it means nothing.
+fn dummy(vr: [u8; 2]) -> &'static [u8] {
+    match &vr {
+        b"DA" => b"19000101",
+        b"TM" => b"000000",
+        b"DT" => b"19000101000000",
+        b"AS" => b"000Y",
+        b"IS" | b"DS" => b"0",
+        b"US" | b"SS" | b"OB" | b"OW" | b"UN" => &[0; 2],
+        b"UL" | b"SL" | b"FL" | b"AT" | b"OF" | b"OL" => &[0; 4],
+        b"FD" | b"OD" | b"OV" | b"SV" | b"UV" => &[0; 8],
+        _ => b"REMOVED",
+    }
+}
+
+/// Attributes that were changed, each once.
+pub(super) type Changes = BTreeMap<Tag, Action>;
+
+pub(super) struct Cleaner<'a> {
+    pub(super) salt: &'a Salt,
+    pub(super) retain: &'a BTreeSet<Retain>,
+    /// What stands for the patient.
+    pub(super) subject: &'a str,
+}
+
+impl<'a> Cleaner<'a> {
+    pub(super) fn new(request: &'a Deidentification, subject: &'a str) -> Self {
+        Self { salt: &request.salt, retain: &request.retain, subject }
+    }
+
+    /// A new identifier, the same for the same old one; identifiers that the standard defines stay.
+    pub(super) fn uid(&self, old: &str) -> Uid {
+        match Uid::new(old) {
+            Ok(known) if self.retain.contains(&Retain::Uids) || old.starts_with("1.2.840.10008.") => known,
+            _ => Uid::derived(&[b"deidentified", &self.salt.0, old.as_bytes()]),
+        }
+    }
+
+    /// Writes a data set without what names a person; the top one with `more` attributes, which replace its own.
+    pub(super) fn write(
+        &self,
+        set: &DataSet<'_>,
+        mut more: BTreeMap<Tag, Added>,
+        into: &mut Encoder,
+        changes: &mut Changes,
+    ) -> Result<(), Problem> {
+        for (&tag, element) in &set.elements {
+            while let Some(entry) = more.first_entry().filter(|entry| *entry.key() < tag) {
+                let (tag, added) = entry.remove_entry();
+                added.write(tag, into)?;
+            }
+            match more.remove(&tag) {
+                Some(added) => {
+                    // The patient's own; what a copy says of itself is no change of what was there.
+                    if tag.0 == 0x0010 {
+                        changes.insert(tag, Action::Dummy);
+                    }
+                    added.write(tag, into)?;
+                }
+                None => self.element(tag, element, into, changes)?,
+            }
+        }
+        more.into_iter().try_for_each(|(tag, added)| added.write(tag, into))
+    }
+
+    fn element(
+        &self,
+        tag: Tag,
+        element: &Element<'_>,
+        into: &mut Encoder,
+        changes: &mut Changes,
+    ) -> Result<(), Problem> {
+        let vr = meant(tag, element.vr);
+        let action = action(tag, vr, self.retain);
+        if action != Action::Keep && tag.1 != 0 {
+            changes.insert(tag, action);
+        }
+        match (action, &element.value) {
+            (Action::Remove, _) => Ok(()),
+            // An empty sequence stands for a dummy, too: an item of it would have to be made up.
+            (Action::Empty | Action::Dummy, Value::Items(_)) => into.sequence::<()>(tag, *b"SQ", &[], |_, ()| Ok(())),
+            (Action::Empty, _) => into.element(tag, vr, b""),
+            (Action::Dummy, _) if vr == *b"SQ" => into.sequence::<()>(tag, vr, &[], |_, ()| Ok(())),
+            (Action::Dummy, _) => into.element(tag, vr, dummy(vr)),
+            (Action::NewUid, Value::Bytes(bytes)) => {
+                let text = String::from_utf8_lossy(bytes);
+                let olds = text.split('\\').map(|old| old.trim_end_matches(['\0', ' ']));
+                let news: Vec<String> = olds
+                    .map(|old| if old.is_empty() { String::new() } else { self.uid(old).as_str().to_owned() })
+                    .collect();
+                into.element(tag, vr, news.join("\\").as_bytes())
+            }
+            (Action::Keep | Action::NewUid, Value::Items(items)) => {
+                let found = std::cell::RefCell::new(Changes::new());
+                into.sequence(tag, element.vr, items, |into, item| {
+                    self.write(item, BTreeMap::new(), into, &mut found.borrow_mut())
+                })?;
+                changes.append(&mut found.into_inner());
+                Ok(())
+            }
+            (Action::Keep, Value::Bytes(_)) if vr == *b"SQ" => {
+                // A sequence that could not be opened could hold anything.
+                changes.insert(tag, Action::Empty);
+                into.sequence::<()>(tag, vr, &[], |_, ()| Ok(()))
+            }
+            (Action::Keep, Value::Bytes(bytes)) => into.element(tag, vr, bytes),
+            (Action::Keep | Action::NewUid, Value::Fragments(fragments)) => into.fragments(tag, element.vr, fragments),
+        }
+    }
+
+    /// What a de-identified data set says of itself.
+    pub(super) fn statements(&self) -> BTreeMap<Tag, Added> {
+        let text = |value: &str| Added::Text(value.to_owned());
+        let mut codes = vec![("113100", "Basic Application Confidentiality Profile")];
+        codes.extend(self.retain.iter().map(|option| option.code()));
+        let temporal = if self.retain.contains(&Retain::FullDates) { "UNMODIFIED" } else { "REMOVED" };
+        BTreeMap::from([
+            (Tag(0x0010, 0x0010), text(self.subject)),
+            (tag::PATIENT_ID, text(self.subject)),
+            (Tag(0x0012, 0x0062), text("YES")),
+            (Tag(0x0012, 0x0063), text(concat!("kd ", env!("CARGO_PKG_VERSION"), ", PS3.15 2026c"))),
+            (Tag(0x0012, 0x0064), Added::Codes(codes)),
+            (Tag(0x0028, 0x0303), text(temporal)),
+        ])
+    }
+}
+
+/// The representation that an attribute has, where the file does not say.
+fn meant(tag: Tag, vr: [u8; 2]) -> [u8; 2] {
+    if vr == *b"  " || vr == *b"UN" { dictionary::vr(tag).unwrap_or(vr) } else { vr }
+}
+
+/// An attribute that was not there, or not so.
+pub(super) enum Added {
+    Text(String),
+    /// A sequence of coded concepts.
+    Codes(Vec<(&'static str, &'static str)>),
+}
+
+impl Added {
+    fn write(&self, tag: Tag, into: &mut Encoder) -> Result<(), Problem> {
+        match self {
+            Self::Text(text) => into.element(tag, dictionary::vr(tag).unwrap_or(*b"LO"), text.as_bytes()),
+            Self::Codes(codes) => into.sequence(tag, *b"SQ", codes, |into, (value, meaning)| {
+                into.element(Tag(0x0008, 0x0100), *b"SH", value.as_bytes())?;
+                into.element(Tag(0x0008, 0x0102), *b"SH", b"DCM")?;
+                into.element(Tag(0x0008, 0x0104), *b"LO", meaning.as_bytes())
+            }),
+        }
+    }
+}
