@@ -4,7 +4,7 @@ mod program;
 
 use kd_data::format::{Nifti, NotFinite, Tilt, files_below, read_dicom_volume};
 use kd_image::Intensity;
-use program::{ct_series, kd, text};
+use program::{ct_series, kd, recipe, text};
 
 /// A set of 8 subjects, seconds to learn.
 const DATASET: &str = r#"
@@ -59,10 +59,8 @@ network = NETWORK
 [teacher.train]
 epochs = 40
 batch_size = 4
-optimizer = { name = "adamw", weight_decay = 0.0 }
 learning_rate = 0.01
-warmup = 0.0
-decay = { name = "constant" }
+STEADILY
 select = "psnr_db"
 [student]
 seeds = [0, 1]
@@ -72,10 +70,8 @@ network = NETWORK
 [student.train]
 epochs = 1
 batch_size = 4
-optimizer = { name = "adamw", weight_decay = 0.0 }
 learning_rate = 0.003
-warmup = 0.0
-decay = { name = "constant" }
+STEADILY
 select = "psnr_db"
 [[arm]]
 name = "alone"
@@ -104,11 +100,7 @@ primary = "psnr_db"
 secondary = ["ssim"]
 range = [-1000.0, 1000.0]
 clip = true
-resamples = 50
-level = 0.95
-method = "percentile"
-seed = 0
-package = { student = "small", arm = "distilled", intended_use = "none" }
+REPORTED
 "#;
 
 const DENOISER: &str = r#"{ architecture = "dncnn", width = 8, layers = 3, norm = "none" }"#;
@@ -117,7 +109,7 @@ const NOISE: &str = r#"{ kind = "gaussian", sigma = 60.0 }"#;
 fn folder(degradation: &str, network: &str, patch: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dataset.toml"), DATASET).unwrap();
-    let recipe = RECIPE
+    let recipe = recipe(RECIPE)
         .replace("NAME", text(&folder.path().join("dataset.toml")))
         .replace("DEGRADATION", degradation)
         .replace("NETWORK", network)

@@ -5,7 +5,7 @@ mod program;
 use std::path::Path;
 
 use kd_data::format::read_dicom;
-use program::{ct_series, kd, text};
+use program::{ct_series, kd, recipe, text};
 
 /// A set of 8 subjects, seconds to learn.
 const DATASET: &str = r#"
@@ -61,10 +61,8 @@ network = { architecture = "u-net", width = 4, depth = 1, block = "plain", norm 
 [teacher.train]
 epochs = 2
 batch_size = 4
-optimizer = { name = "adamw", weight_decay = 0.0 }
 learning_rate = 0.01
-warmup = 0.0
-decay = { name = "constant" }
+STEADILY
 select = "dice"
 [student]
 seeds = [0, 1]
@@ -74,10 +72,8 @@ network = { architecture = "u-net", width = 2, depth = 1, block = "depthwise", n
 [student.train]
 epochs = 1
 batch_size = 4
-optimizer = { name = "adamw", weight_decay = 0.0 }
 learning_rate = 0.01
-warmup = 0.0
-decay = { name = "constant" }
+STEADILY
 select = "dice"
 [[arm]]
 name = "alone"
@@ -97,17 +93,13 @@ temperature = 2.0
 primary = "dice"
 secondary = ["hd95"]
 tolerance_mm = 10.0
-resamples = 50
-level = 0.95
-method = "percentile"
-seed = 0
-package = { student = "small", arm = "distilled", intended_use = "none" }
+REPORTED
 "#;
 
 fn folder(size: &str, norm: &str, loss: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dataset.toml"), DATASET).unwrap();
-    let recipe = RECIPE
+    let recipe = recipe(RECIPE)
         .replace("NAME", text(&folder.path().join("dataset.toml")))
         .replace("SIZE", size)
         .replace("NORM", norm)

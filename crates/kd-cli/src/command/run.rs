@@ -19,7 +19,7 @@ use crate::output::{Output, UsageError, usage};
 use crate::recipe::{self, AnySource, Arm, Experiment};
 use crate::stage::dry_run::Forecast;
 use crate::stage::label::{TaughtTeacher, label, teach};
-use crate::stage::learned::Learned;
+use crate::stage::learned::{Learned, Lessons};
 use crate::stage::prepare::Prepared;
 use crate::stage::{Context, dry_run, learn, prepare, report};
 
@@ -201,16 +201,14 @@ fn learn_each(
     soft: Option<&Arc<SoftStore>>,
     only: &dyn Fn(&Arm) -> bool,
 ) -> Result<Vec<Learned>> {
-    let select = &context.experiment.student_plan.select;
-    let mut learned = Vec::new();
-    for student in &context.experiment.students {
-        for arm in context.experiment.arms.iter().filter(|arm| only(arm)) {
-            let runs = learn::run(context, prepared, teacher, soft, student, arm)?;
-            context.out.note(format!("{} {}: {} seeds are ready", student.name, arm.name, runs.runs.len()));
-            learned.push(Learned::of(&student.name, &arm.name, select, &runs.runs));
-        }
-    }
-    Ok(learned)
+    let experiment = context.experiment;
+    let select = &experiment.student_plan.select;
+    let lessons = Lessons { students: &experiment.students, arms: &experiment.arms, select, out: context.out };
+    lessons.each(
+        only,
+        |student| &student.name,
+        |student, arm| Ok(learn::run(context, prepared, teacher, soft, student, arm)?.runs),
+    )
 }
 
 fn classify(context: &Context<'_>, stage: Stage) -> Result<()> {

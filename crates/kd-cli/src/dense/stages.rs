@@ -17,7 +17,7 @@ use crate::args::Stage;
 use crate::progress::Progress;
 use crate::recipe::{Arm, TermTable};
 use crate::stage::answers::{AnsweringTeacher, Asking};
-use crate::stage::learned::Learned;
+use crate::stage::learned::{Learned, Lessons};
 use crate::stage::training::{self, FinishedRun, Job};
 use crate::stage::{Context, Stopped, identity};
 
@@ -307,14 +307,8 @@ fn learn_each<T: DenseTask<D, I>, const D: usize, const I: usize>(
     soft: Option<&Arc<SoftStore>>,
     only: &dyn Fn(&Arm) -> bool,
 ) -> Result<Vec<Learned>> {
-    let select = &context.experiment.student_plan.select;
-    let mut learned = Vec::new();
-    for student in &context.experiment.students {
-        for arm in context.experiment.arms.iter().filter(|arm| only(arm)) {
-            let runs = learn(context, prepared, teacher, soft, (student, arm))?;
-            context.out.note(format!("{} {}: {} seeds are ready", student.name, arm.name, runs.len()));
-            learned.push(Learned::of(&student.name, &arm.name, select, &runs));
-        }
-    }
-    Ok(learned)
+    let experiment = context.experiment;
+    let select = &experiment.student_plan.select;
+    let lessons = Lessons { students: &experiment.students, arms: &experiment.arms, select, out: context.out };
+    lessons.each(only, |student| &student.name, |student, arm| learn(context, prepared, teacher, soft, (student, arm)))
 }

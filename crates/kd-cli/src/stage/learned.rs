@@ -1,8 +1,11 @@
 //! What learning was worth on the validation split, without a look at the test split.
 
+use anyhow::Result;
 use serde::Serialize;
 
 use super::training::FinishedRun;
+use crate::output::Output;
+use crate::recipe::Arm;
 
 /// The runs of one student size and arm, as the validation split saw them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,5 +41,34 @@ impl Learned {
     #[expect(clippy::cast_precision_loss, reason = "seeds are few")]
     pub(crate) fn mean(&self) -> Option<f64> {
         (!self.values.is_empty()).then(|| self.values.iter().sum::<f64>() / self.values.len() as f64)
+    }
+}
+
+/// The students of an experiment, whatever they are made of, and the arms that they learn by.
+pub(crate) struct Lessons<'a, S> {
+    pub(crate) students: &'a [S],
+    pub(crate) arms: &'a [Arm],
+    /// The measure that epochs are chosen by.
+    pub(crate) select: &'a str,
+    pub(crate) out: &'a Output,
+}
+
+impl<S> Lessons<'_, S> {
+    /// Every student by every arm that `only` takes, one after the other; `learn` trains or opens all their seeds.
+    pub(crate) fn each(
+        &self,
+        only: &dyn Fn(&Arm) -> bool,
+        name: impl Fn(&S) -> &str,
+        learn: impl Fn(&S, &Arm) -> Result<Vec<FinishedRun>>,
+    ) -> Result<Vec<Learned>> {
+        let mut learned = Vec::new();
+        for student in self.students {
+            for arm in self.arms.iter().filter(|arm| only(arm)) {
+                let runs = learn(student, arm)?;
+                self.out.note(format!("{} {}: {} seeds are ready", name(student), arm.name, runs.len()));
+                learned.push(Learned::of(name(student), &arm.name, self.select, &runs));
+            }
+        }
+        Ok(learned)
     }
 }

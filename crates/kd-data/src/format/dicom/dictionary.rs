@@ -8,25 +8,26 @@ use std::sync::LazyLock;
 use super::tag::Tag;
 
 static REPRESENTATIONS: LazyLock<BTreeMap<Tag, [u8; 2]>> = LazyLock::new(|| {
-    let mut group = 0;
-    let mut known = BTreeMap::new();
-    for word in include_str!("dictionary.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_ascii_whitespace)
-    {
-        let (number, vr) = word.split_at(4);
-        // A test holds that every word reads.
-        let number = u16::from_str_radix(number, 16).unwrap_or_default();
-        match vr.as_bytes() {
-            [a, b] => {
-                known.insert(Tag(group, number), [*a, *b]);
-            }
-            _ => group = number,
-        }
-    }
-    known
+    let two = |(tag, rest): (Tag, &'static str)| Some((tag, *rest.as_bytes().first_chunk::<2>()?));
+    entries(include_str!("dictionary.txt")).filter_map(two).collect()
 });
+
+/// The attributes of a table, each with what stands behind its element: a word of four digits is a group, and longer ones
+/// are elements of the group before them. Lines that begin with `#` are read by people.
+pub(super) fn entries(table: &'static str) -> impl Iterator<Item = (Tag, &'static str)> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    let mut group = 0;
+    lines.flat_map(str::split_ascii_whitespace).filter_map(move |word| {
+        let (number, rest) = word.split_at(4);
+        // Tests of the tables hold that every word reads.
+        let number = u16::from_str_radix(number, 16).unwrap_or_default();
+        if rest.is_empty() {
+            group = number;
+            return None;
+        }
+        Some((Tag(group, number), rest))
+    })
+}
 
 /// The representation of an attribute of the standard; `None` for any other. Where the standard leaves a choice, the
 /// first; overlays and curves are not listed.

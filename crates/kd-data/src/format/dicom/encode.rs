@@ -72,7 +72,7 @@ impl Encoder {
         tag: Tag,
         vr: [u8; 2],
         items: &[T],
-        item: impl Fn(&mut Self, &T) -> Result<(), Problem>,
+        mut item: impl FnMut(&mut Self, &T) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         // What is inside an unknown representation is implicit and little-endian (PS3.5 6.2.2).
         let encoding = if vr == *b"UN" { Encoding::IMPLICIT } else { self.encoding };
@@ -111,6 +111,13 @@ pub(crate) enum Content {
 pub(crate) struct Attributes(BTreeMap<Tag, Content>);
 
 impl Attributes {
+    /// What `fill` puts into an empty data set.
+    pub(crate) fn of(fill: impl FnOnce(&mut Self)) -> Self {
+        let mut set = Self::default();
+        fill(&mut set);
+        set
+    }
+
     pub(crate) fn set(&mut self, tag: Tag, content: Content) {
         self.0.insert(tag, content);
     }

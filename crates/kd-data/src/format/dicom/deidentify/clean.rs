@@ -1,14 +1,14 @@
 //! One data set without what names a person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::data_set::{DataSet, Element, Value};
 use super::super::dictionary;
 use super::super::encode::Encoder;
 use super::super::tag::{self, Tag};
 use super::super::uid::Uid;
+use super::Deidentification;
 use super::profile::{Action, Retain, action};
-use super::{Deidentification, Salt};
 use crate::format::error::Problem;
 
 /// What a representation holds when it means nothing.
@@ -30,22 +30,17 @@ fn dummy(vr: [u8; 2]) -> &'static [u8] {
 pub(super) type Changes = BTreeMap<Tag, Action>;
 
 pub(super) struct Cleaner<'a> {
-    pub(super) salt: &'a Salt,
-    pub(super) retain: &'a BTreeSet<Retain>,
+    pub(super) request: &'a Deidentification,
     /// What stands for the patient.
     pub(super) subject: &'a str,
 }
 
-impl<'a> Cleaner<'a> {
-    pub(super) fn new(request: &'a Deidentification, subject: &'a str) -> Self {
-        Self { salt: &request.salt, retain: &request.retain, subject }
-    }
-
+impl Cleaner<'_> {
     /// A new identifier, the same for the same old one; identifiers that the standard defines stay.
     pub(super) fn uid(&self, old: &str) -> Uid {
         match Uid::new(old) {
-            Ok(known) if self.retain.contains(&Retain::Uids) || old.starts_with("1.2.840.10008.") => known,
-            _ => Uid::derived(&[b"deidentified", &self.salt.0, old.as_bytes()]),
+            Ok(known) if self.request.retain.contains(&Retain::Uids) || old.starts_with("1.2.840.10008.") => known,
+            _ => Uid::derived(&[b"deidentified", &self.request.salt.0, old.as_bytes()]),
         }
     }
 
@@ -83,18 +78,16 @@ impl<'a> Cleaner<'a> {
         into: &mut Encoder,
         changes: &mut Changes,
     ) -> Result<(), Problem> {
-        let vr = meant(tag, element.vr);
-        let action = action(tag, vr, self.retain);
+        let vr = if matches!(element.value, Value::Items(_)) { *b"SQ" } else { meant(tag, element.vr) };
+        let action = action(tag, vr, &self.request.retain);
         if action != Action::Keep && tag.1 != 0 {
             changes.insert(tag, action);
         }
         match (action, &element.value) {
             (Action::Remove, _) => Ok(()),
+            (Action::Dummy, _) if vr != *b"SQ" => into.element(tag, vr, dummy(vr)),
             // An empty sequence stands for a dummy, too: an item of it would have to be made up.
-            (Action::Empty | Action::Dummy, Value::Items(_)) => into.sequence::<()>(tag, *b"SQ", &[], |_, ()| Ok(())),
-            (Action::Empty, _) => into.element(tag, vr, b""),
-            (Action::Dummy, _) if vr == *b"SQ" => into.sequence::<()>(tag, vr, &[], |_, ()| Ok(())),
-            (Action::Dummy, _) => into.element(tag, vr, dummy(vr)),
+            (Action::Empty | Action::Dummy, _) => into.element(tag, vr, b""),
             (Action::NewUid, Value::Bytes(bytes)) => {
                 let text = String::from_utf8_lossy(bytes);
                 let olds = text.split('\\').map(|old| old.trim_end_matches(['\0', ' ']));
@@ -104,17 +97,12 @@ impl<'a> Cleaner<'a> {
                 into.element(tag, vr, news.join("\\").as_bytes())
             }
             (Action::Keep | Action::NewUid, Value::Items(items)) => {
-                let found = std::cell::RefCell::new(Changes::new());
-                into.sequence(tag, element.vr, items, |into, item| {
-                    self.write(item, BTreeMap::new(), into, &mut found.borrow_mut())
-                })?;
-                changes.append(&mut found.into_inner());
-                Ok(())
+                into.sequence(tag, element.vr, items, |into, item| self.write(item, BTreeMap::new(), into, changes))
             }
             (Action::Keep, Value::Bytes(_)) if vr == *b"SQ" => {
                 // A sequence that could not be opened could hold anything.
                 changes.insert(tag, Action::Empty);
-                into.sequence::<()>(tag, vr, &[], |_, ()| Ok(()))
+                into.element(tag, vr, b"")
             }
             (Action::Keep, Value::Bytes(bytes)) => into.element(tag, vr, bytes),
             (Action::Keep | Action::NewUid, Value::Fragments(fragments)) => into.fragments(tag, element.vr, fragments),
@@ -125,8 +113,8 @@ impl<'a> Cleaner<'a> {
     pub(super) fn statements(&self) -> BTreeMap<Tag, Added> {
         let text = |value: &str| Added::Text(value.to_owned());
         let mut codes = vec![("113100", "Basic Application Confidentiality Profile")];
-        codes.extend(self.retain.iter().map(|option| option.code()));
-        let temporal = if self.retain.contains(&Retain::FullDates) { "UNMODIFIED" } else { "REMOVED" };
+        codes.extend(self.request.retain.iter().map(|option| option.code()));
+        let temporal = if self.request.retain.contains(&Retain::FullDates) { "UNMODIFIED" } else { "REMOVED" };
         BTreeMap::from([
             (Tag(0x0010, 0x0010), text(self.subject)),
             (tag::PATIENT_ID, text(self.subject)),

@@ -251,7 +251,7 @@ fn copy(path: &Path, copy: &Path, request: &Deidentification) -> Result<Copied, 
         return Err(refused(missing(if series.is_empty() { tag::SERIES_UID } else { INSTANCE })));
     }
     let subject = request.salt.subject(&set);
-    let cleaner = Cleaner::new(request, &subject);
+    let cleaner = Cleaner { request, subject: &subject };
     let (series, instance) = (cleaner.uid(&series), cleaner.uid(&instance));
     let place = [subject.clone(), series.as_str().to_owned(), instance.as_str().to_owned()];
     let mut changes = Changes::new();

@@ -91,29 +91,17 @@ struct Row {
 }
 
 static TABLE: LazyLock<BTreeMap<Tag, Row>> = LazyLock::new(|| {
-    let mut group = 0;
-    let mut table = BTreeMap::new();
-    for word in include_str!("confidentiality.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_ascii_whitespace)
-    {
-        let (number, rest) = word.split_at(4);
-        // A test holds that every word reads.
-        let number = u16::from_str_radix(number, 16).unwrap_or_default();
-        let action = match rest.bytes().next() {
-            None => {
-                group = number;
-                continue;
-            }
-            Some(b'Z') => Action::Empty,
-            Some(b'D') => Action::Dummy,
-            Some(b'U') => Action::NewUid,
-            Some(_) => Action::Remove,
+    let row = |(tag, rest): (Tag, &'static str)| {
+        let (action, kept_by) = rest.as_bytes().split_first()?;
+        let action = match action {
+            b'Z' => Action::Empty,
+            b'D' => Action::Dummy,
+            b'U' => Action::NewUid,
+            _ => Action::Remove,
         };
-        table.insert(Tag(group, number), Row { action, kept_by: &rest.as_bytes()[1..] });
-    }
-    table
+        Some((tag, Row { action, kept_by }))
+    };
+    dictionary::entries(include_str!("confidentiality.txt")).filter_map(row).collect()
 });
 
 /// What becomes of an attribute of this representation under these options.

@@ -194,7 +194,7 @@ impl Segmentation<'_> {
         self.describe(&mut set);
         set.text(0x0008, 0x0018, instance.as_str());
         set.text(0x0020, 0x000E, uid(b"segmentation series").as_str());
-        set.items(0x0020, 0x9221, vec![with(|item| item.text(0x0020, 0x9164, dimensions.as_str()))]);
+        set.items(0x0020, 0x9221, vec![Attributes::of(|item| item.text(0x0020, 0x9164, dimensions.as_str()))]);
         set.items(0x0020, 0x9222, dimension_index(dimensions.as_str()));
         set.items(0x5200, 0x9229, vec![shared_groups(planes)]);
         let groups: Vec<Attributes> = frames.iter().map(|frame| self.frame_groups(planes, frame)).collect();
@@ -248,7 +248,7 @@ impl Segmentation<'_> {
     }
 
     fn segment(&self, number: u16, name: &str) -> Attributes {
-        with(|item| {
+        Attributes::of(|item| {
             let tissue = || vec![code("85756007", "SCT", "Tissue")];
             item.words(0x0062, 0x0004, &[number]);
             item.text(0x0062, 0x0005, name);
@@ -262,14 +262,14 @@ impl Segmentation<'_> {
     fn frame_groups(&self, planes: &Planes, frame: &Frame) -> Attributes {
         #[allow(clippy::cast_possible_truncation)] // segments and slices of one file
         let index = [frame.segment as u32, frame.place as u32 + 1];
-        with(|item| {
+        Attributes::of(|item| {
             item.items(0x0008, 0x9124, vec![self.derivation(frame.place)]);
-            item.items(0x0020, 0x9111, vec![with(|content| content.longs(0x0020, 0x9157, &index))]);
+            item.items(0x0020, 0x9111, vec![Attributes::of(|content| content.longs(0x0020, 0x9157, &index))]);
             let position = planes.position(frame.place);
-            item.items(0x0020, 0x9113, vec![with(|place| place.decimals(0x0020, 0x0032, &position))]);
+            item.items(0x0020, 0x9113, vec![Attributes::of(|place| place.decimals(0x0020, 0x0032, &position))]);
             #[allow(clippy::cast_possible_truncation)] // labels are 16 bits wide
             let number = frame.segment as u16;
-            item.items(0x0062, 0x000A, vec![with(|segment| segment.words(0x0062, 0x000B, &[number]))]);
+            item.items(0x0062, 0x000A, vec![Attributes::of(|segment| segment.words(0x0062, 0x000B, &[number]))]);
         })
     }
 
@@ -278,7 +278,7 @@ impl Segmentation<'_> {
         let mut source = self.source.reference(place);
         source.text(0x0028, 0x135A, "YES");
         source.items(0x0040, 0xA170, vec![code("121322", "DCM", "Source image for image processing operation")]);
-        with(|item| {
+        Attributes::of(|item| {
             item.items(0x0008, 0x2112, vec![source]);
             item.items(0x0008, 0x9215, vec![code("113076", "DCM", "Segmentation")]);
         })
@@ -304,14 +304,8 @@ impl Kind {
     }
 }
 
-fn with(fill: impl FnOnce(&mut Attributes)) -> Attributes {
-    let mut item = Attributes::default();
-    fill(&mut item);
-    item
-}
-
 fn code(value: &str, scheme: &str, meaning: &str) -> Attributes {
-    with(|item| {
+    Attributes::of(|item| {
         item.text(0x0008, 0x0100, value);
         item.text(0x0008, 0x0102, scheme);
         item.text(0x0008, 0x0104, meaning);
@@ -322,7 +316,7 @@ fn code(value: &str, scheme: &str, meaning: &str) -> Attributes {
 fn dimension_index(dimensions: &str) -> Vec<Attributes> {
     let tag = |group: u16, element: u16| [group.to_le_bytes(), element.to_le_bytes()].concat();
     let index = |pointer: Vec<u8>, group: Vec<u8>, label: &str| {
-        with(|item| {
+        Attributes::of(|item| {
             item.text(0x0020, 0x9164, dimensions);
             item.bytes(0x0020, 0x9165, pointer);
             item.bytes(0x0020, 0x9167, group);
@@ -336,16 +330,16 @@ fn dimension_index(dimensions: &str) -> Vec<Attributes> {
 }
 
 fn shared_groups(planes: &Planes) -> Attributes {
-    with(|item| {
+    Attributes::of(|item| {
         item.items(
             0x0020,
             0x9116,
-            vec![with(|orientation| orientation.decimals(0x0020, 0x0037, &planes.orientation()))],
+            vec![Attributes::of(|orientation| orientation.decimals(0x0020, 0x0037, &planes.orientation()))],
         );
         item.items(
             0x0028,
             0x9110,
-            vec![with(|measures| {
+            vec![Attributes::of(|measures| {
                 measures.decimals(0x0018, 0x0050, &[planes.gap()]);
                 measures.decimals(0x0018, 0x0088, &[planes.gap()]);
                 measures.decimals(0x0028, 0x0030, &planes.pixel_spacing);

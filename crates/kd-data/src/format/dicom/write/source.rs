@@ -68,6 +68,16 @@ pub(super) struct SourceSlice {
     pub(super) frame: Option<usize>,
 }
 
+impl SourceSlice {
+    /// A reference to its file.
+    fn file(&self) -> Attributes {
+        Attributes::of(|item| {
+            item.text(0x0008, 0x1150, &self.class);
+            item.text(0x0008, 0x1155, &self.instance);
+        })
+    }
+}
+
 /// The series that a result is derived from.
 pub struct DerivedFrom {
     shared: Attributes,
@@ -247,14 +257,13 @@ impl DerivedFrom {
     /// A reference to a slice: class, instance, frame.
     pub(super) fn reference(&self, place: usize) -> Attributes {
         let slice = &self.slices[place];
-        let mut item = Attributes::default();
-        item.text(0x0008, 0x1150, &slice.class);
-        item.text(0x0008, 0x1155, &slice.instance);
+        let mut item = slice.file();
         if let Some(frame) = slice.frame {
             item.text(0x0008, 0x1160, &frame.to_string());
         }
         item
     }
+
     /// A reference to the series and all its files.
     pub(super) fn referenced_series(&self) -> Attributes {
         let mut files: Vec<&SourceSlice> = Vec::new();
@@ -263,15 +272,9 @@ impl DerivedFrom {
                 files.push(slice);
             }
         }
-        let instance = |slice: &SourceSlice| {
-            let mut item = Attributes::default();
-            item.text(0x0008, 0x1150, &slice.class);
-            item.text(0x0008, 0x1155, &slice.instance);
-            item
-        };
-        let mut series = Attributes::default();
-        series.items(0x0008, 0x114A, files.into_iter().map(instance).collect());
-        series.text(0x0020, 0x000E, self.series.as_str());
-        series
+        Attributes::of(|series| {
+            series.items(0x0008, 0x114A, files.into_iter().map(SourceSlice::file).collect());
+            series.text(0x0020, 0x000E, self.series.as_str());
+        })
     }
 }
