@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use kd_bench::logits;
 use kd_core::Head;
-use kd_core::loss::{Beside, CATALOG, Output, Parameters, Range, build};
+use kd_core::loss::{Beside, CATALOG, On, Output, Parameters, Range, build};
 
 fn parameters(entry: &kd_core::loss::LossEntry) -> Parameters {
     let required = entry.parameters.iter().filter(|parameter| parameter.range.is_required());
@@ -25,7 +25,7 @@ fn step<const D: usize>(c: &mut Criterion, shape: [usize; D], size: &str) {
     let mut positions = shape;
     positions[1] = 1;
     let labels = Tensor::<D, Int>::ones(positions, &device.clone().inner());
-    let listed = CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none());
+    let listed = CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none() && entry.on != On::Features);
     for entry in listed.filter(|entry| entry.fits_output(Output::of_rank(D)).is_ok()) {
         let heads = [Head::Softmax { classes: shape[1] }, Head::MultiLabel { labels: shape[1] }];
         let Some(head) = heads.into_iter().find(|&head| entry.fits_head(head).is_ok()) else { continue };

@@ -2,6 +2,7 @@
 
 pub mod family;
 pub mod kernels;
+pub mod work;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_core::{Purpose, stream};

@@ -1,6 +1,6 @@
 """Golden logits and costs of the classification networks, from PyTorch and torchvision.
 
-Run with an interpreter that has torch and torchvision (Debian: python3-torch, python3-torchvision):
+Run with an environment that has oracles/requirements.txt:
 
     python3 oracles/classify/make.py > crates/kd-classify/tests/oracle/networks.json
 

@@ -3,7 +3,7 @@
     cargo test --release -p kd-data --test format_dicom_write   # leaves the files below target/tmp/written_dicom
     V/bin/python check_written.py FOLDER > ../../crates/kd-data/tests/oracle/dicom_written.json
 
-V is an environment with requirements.txt beside this file; dciodvfy comes with Debian's dicom3tools. Affines are turned
+V is an environment with oracles/requirements.txt; dciodvfy comes with Debian's dicom3tools. Affines are turned
 from DICOM's LPS to RAS axes here; values are ordered [slice, row, column].
 """
 

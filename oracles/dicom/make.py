@@ -1,6 +1,6 @@
 """Small DICOM files of every kind of pixel, and what pydicom reads from them.
 
-    cargo xtask oracle --run dicom > crates/kd-data/tests/oracle/dicom.json
+    cargo xtask oracle run dicom > crates/kd-data/tests/oracle/dicom.json
 
 Per-frame groups are applied frame by frame through pydicom's own functions, because pydicom itself leaves them alone.
 Shades are pydicom's windowed values brought to 0..255 with halves rounded up; inputs are chosen so that none is near a

@@ -2,7 +2,7 @@
 
     V/bin/python make_series.py > ../../crates/kd-data/tests/oracle/dicom_series.json
 
-V is an environment with requirements.txt beside this file. Files are stored shuffled, with instance numbers, slice
+V is an environment with oracles/requirements.txt. Files are stored shuffled, with instance numbers, slice
 locations and stated distances that mislead. Affines are turned from DICOM's LPS to RAS axes here. Volumes of single
 frames are read by both programs, which have to agree; enhanced files by highdicom.
 """

@@ -1,6 +1,6 @@
 """Golden answers and costs of the restoration networks, from PyTorch.
 
-Run with an interpreter that has torch:
+Run with an environment that has oracles/requirements.txt:
 
     python3 oracles/enhance_networks/make.py > crates/kd-enhance/tests/oracle/networks.json
 

@@ -1,6 +1,6 @@
 """Volumes resampled by SimpleITK and SciPy, and turned by nibabel, between grids of every kind.
 
-    cargo xtask oracle --run geometry > crates/kd-image/tests/oracle/geometry.json
+    cargo xtask oracle run geometry > crates/kd-image/tests/oracle/geometry.json
 
 Arrays are [depth, rows, columns]; affines map (column, row, slice) to RAS mm, and SimpleITK's LPS is mirrored here.
 SimpleITK gives what lies outside (a value) and where axes cross. SciPy gives the Gaussian before shrinking and what

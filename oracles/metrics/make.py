@@ -1,10 +1,9 @@
 """Golden values for kd-metrics, from scikit-learn, SciPy, statsmodels and the MedMNIST evaluator.
 
-    python -m venv V && V/bin/pip install --no-deps -r requirements.txt
     V/bin/python make.py ../../crates/kd-metrics/tests/oracle
 
-medmnist is installed without its dependencies: only the source of its two evaluator functions is read, so no PyTorch is
-needed. Where no tool has the figure (DeLong's variance, the tie rule of the equal-mass bins, the two-level bootstrap) an
+V is an environment with oracles/requirements.txt; of medmnist only the source of its two evaluator functions is read.
+Where no tool has the figure (DeLong's variance, the tie rule of the equal-mass bins, the two-level bootstrap) an
 independent brute-force version is written here and the output says so. Cases are imbalanced and tied, so that a swap of
 axes, classes or arguments shows.
 """

@@ -1,7 +1,8 @@
 """Prediction files written by NumPy and csv, with scikit-learn's scores of them: what `kd metrics classify` has to meet.
 
-    python -m venv V && V/bin/pip install --no-deps -r requirements.txt
     V/bin/python make_files.py ../../crates/kd-cli/tests/oracle
+
+V is an environment with oracles/requirements.txt.
 
 The files differ on purpose in everything that readers stumble over: float32, big-endian, float16 and Fortran order,
 truth as [n, 1] and as booleans, text groups, an archive with two arrays, and two tables in another order of ids.

@@ -1,6 +1,6 @@
 """Small NIfTI files of every kind, and what nibabel reads from them.
 
-    cargo xtask oracle --run nifti > crates/kd-data/tests/oracle/nifti.json
+    cargo xtask oracle run nifti > crates/kd-data/tests/oracle/nifti.json
 
 nibabel ignores units of length, so the affine of a file in metres or microns is nibabel's times 1000 or 0.001. Where
 neither form is set nibabel invents an origin and a mirrored x; no affine is recorded there, only the spacing.

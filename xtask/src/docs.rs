@@ -1,7 +1,7 @@
 //! Rust docs with warnings denied, and `docs/reference/`: what the programs say of themselves, written down.
 //!
-//! Nobody edits those pages. They are made from `kd --help`, `kd losses`, the dataset catalogue and the heads of the
-//! recipes, and CI compares them, so they cannot say something else than the program.
+//! Nobody edits those pages. They are made from `kd --help`, `kd losses`, the dataset catalogue, the heads of the recipes,
+//! the newest record of conformance and the records that compare losses, and CI compares them, so they cannot say something else than the program.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use kd_data::{Root, catalog, store};
 use crate::data::Row;
 use crate::flags::FAILED;
 use crate::step::{cargo, run};
-use crate::{kd, repository};
+use crate::{conformance, kd, repository, which_loss};
 
 const FOLDER: &str = "docs/reference";
 const HEAD: &str = "<!-- Made by `cargo xtask docs`; edits here are lost. -->\n\n";
@@ -43,11 +43,14 @@ fn pages(root: &Path) -> anyhow::Result<BTreeMap<&'static str, String>> {
     let kd = kd::build(root)?;
     let mut command_line = format!("{HEAD}# Command line of `kd`\n");
     help_tree(&kd, &mut Vec::new(), &mut command_line)?;
+    anyhow::ensure!(command_line.contains("\n## `kd run`\n"), "no command was found in the help of `kd`");
     let losses = said(&kd, &["losses"])?;
     Ok(BTreeMap::from([
         ("command-line.md", command_line),
+        ("formats.md", format!("{HEAD}# Formats\n\n{}", conformance::page(conformance::newest(root)?))),
         ("datasets.md", format!("{HEAD}# Datasets\n\n{}", datasets())),
         ("losses.md", format!("{HEAD}# Losses\n\nWhat `kd losses` prints.\n\n```text\n{}\n```\n", losses.trim_end())),
+        ("which-loss.md", format!("{HEAD}# Which loss\n\n{}", which_loss::page(&which_loss::records(root)?))),
         ("recipes.md", format!("{HEAD}# Recipes\n\n{}", recipes(root)?)),
     ]))
 }
@@ -67,10 +70,11 @@ fn help_tree(kd: &Path, path: &mut Vec<String>, page: &mut String) -> anyhow::Re
     Ok(())
 }
 
-/// The names in the part `Commands:` of a help text.
+/// The names of commands in a help text: they stand two columns in, below any heading but that of the examples.
 fn subcommands(help: &str) -> Vec<String> {
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let before_examples = help.lines().take_while(|line| *line != "Examples:");
+    let listed = before_examples.filter_map(|line| line.strip_prefix("  "));
+    let names = listed.filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
@@ -146,8 +150,8 @@ mod tests {
 
     #[test]
     fn subcommands_are_read_from_help() {
-        let help = "Distils.\n\nUsage: kd <COMMAND>\n\nCommands:\n  run      Runs all\n           at once\n  data     \
-                    Data\n  help     Print this\n\nOptions:\n  -h, --help\n";
+        let help = "Distils.\n\nUsage: kd <COMMAND>\n\nExperiment:\n  run      Runs all\n           at once\n\nData:\n  data     \
+                    Data\n  help     Print this\n\nOptions:\n  -h, --help\n\nExamples:\n  kd run\n";
         assert_eq!(subcommands(help), ["run", "data"]);
         assert!(subcommands("Usage: kd run\n\nOptions:\n  -h\n").is_empty());
     }

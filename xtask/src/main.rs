@@ -8,6 +8,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod data;
 mod docs;
 mod flags;
@@ -17,6 +18,7 @@ mod repository;
 mod scaffold;
 mod step;
 mod tidy;
+mod which_loss;
 
 use std::process::ExitCode;
 
@@ -43,8 +45,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Test { args } => check::test(&args),
         Command::Docs { check } => docs::docs(check),
         Command::New { kind, name } => scaffold::new(kind, &name),
-        Command::Oracle { run } => oracle::oracle(run.as_deref()),
+        Command::Oracle(options) => oracle::oracle(&options),
         Command::Bench(options) => bench::bench(&options),
+        Command::Conformance(options) => conformance::conformance(&options),
         Command::Data(DataCommand::List { json }) => data::list(json),
         Command::Data(DataCommand::Get { name, mirror, root }) => data::get(&name, mirror.as_deref(), root),
         Command::Data(DataCommand::Other(args)) => kd::hand_over_data(args),

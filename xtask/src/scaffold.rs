@@ -90,7 +90,7 @@ fn next_steps(kind: NewKind, name: &str) -> Vec<String> {
             format!("name the module and the type in crates/kd-core/src/loss/mod.rs (`mod {name};`, `pub use`)"),
             "replace formula, policy, source and example in the new file".to_owned(),
             "add its row to crates/kd-core/src/loss/catalog/rows.rs and its arm to loss/build.rs".to_owned(),
-            "add golden values: a case in oracles/losses_logits/make.py, then `cargo xtask oracle --run losses_logits`"
+            "add golden values: a case in oracles/losses_logits/make.py, then `cargo xtask oracle run losses_logits`"
                 .to_owned(),
             "cargo xtask check".to_owned(),
         ],

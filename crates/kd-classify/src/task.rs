@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use kd_core::loss::{BinaryCrossEntropy, BinaryWeights, CrossEntropy, LossError};
 use kd_core::train::Measure;
-use kd_core::{Batch, Head, Network, Task, TaskError};
+use kd_core::{Batch, Head, Network, Task, TaskError, Watch};
 use kd_image::{Sample, SampleId, Target};
 
 use crate::score::{Judged, Metric};
@@ -12,6 +12,10 @@ use crate::{Augmentation, Classifier};
 impl Network<4, 2> for Classifier {
     fn forward(&self, input: Tensor<4>) -> Tensor<2> {
         Self::forward(self, input)
+    }
+
+    fn forward_watched(&self, input: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
+        Self::forward_watched(self, input, watch)
     }
 }
 

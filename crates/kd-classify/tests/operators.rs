@@ -3,7 +3,7 @@
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use kd_classify::{Architecture, NetworkDesign, Stem};
+use kd_classify::{Architecture, Classifier, NetworkDesign, Stem};
 use kd_core::{Network, initialize};
 use kd_kernels::Kernels;
 
@@ -11,9 +11,12 @@ const STEPS: u16 = 60;
 const BATCH: usize = 16;
 const SIZE: usize = 14;
 
-/// Rounding differs from the first step on; 1.2e-7 was measured. Deep thin networks at high rates are no measure: there
-/// any rounding grows until the curves part, with whichever operators.
-const TOLERANCE: f32 = 1e-5;
+/// What two ways of rounding may differ by after one step from the same weights; 7e-8 was measured.
+const ROUNDING: f32 = 1e-6;
+
+/// The same where rounding put an input on the other side of a ReLU's kink, so that one value of a gradient is there in one
+/// of them alone. It is rare, and where it happens depends on the processor; 1.3e-5 was measured.
+const KINK: f32 = 1e-4;
 
 /// Images with a bright left or right half under noise, and which half it is.
 fn batch(step: u16, device: &Device) -> (Tensor<4>, Tensor<2>) {
@@ -34,37 +37,44 @@ fn batch(step: u16, device: &Device) -> (Tensor<4>, Tensor<2>) {
     (images, Tensor::from_data(TensorData::new(classes, [BATCH, 2]), device))
 }
 
-fn curve(architecture: Architecture, kernels: Kernels) -> Vec<f32> {
+/// The loss on a step's batch, and the network after the step.
+fn learn(network: &Classifier, step: u16, kernels: Kernels) -> (f32, Classifier) {
     kernels.choose();
-    let device = Device::flex().autodiff();
-    let mut design = NetworkDesign::new(architecture, Stem::Small);
-    design.blocks = Some(vec![1, 1, 1]);
-    match architecture {
-        Architecture::Mobile => design.multiplier = Some(0.25),
-        _ => design.width = Some(8),
-    }
-    let mut network = initialize(design.spec(1, 2).expect("a sound design").init(&device), 0);
-    let mut optimizer = SgdConfig::new().init();
-    let losses = (0..STEPS).map(|step| {
-        let (images, classes) = batch(step, &device);
-        let answers = log_softmax(Network::<4, 2>::forward(&network, images), 1);
-        let loss = (answers * classes).sum_dim(1).mean().neg();
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = optimizer.step(0.05, network.clone(), gradients);
-        loss.into_scalar::<f32>()
-    });
-    losses.collect()
+    let (images, classes) = batch(step, &Device::flex().autodiff());
+    let answers = log_softmax(Network::<4, 2>::forward(network, images), 1);
+    let loss = (answers * classes).sum_dim(1).mean().neg();
+    let gradients = GradientsParams::from_grads(loss.backward(), network);
+    let learned = SgdConfig::new().init().step(0.05, network.clone(), gradients);
+    (loss.into_scalar::<f32>(), learned)
 }
 
 #[test]
-fn own_and_stock_operators_train_along_the_same_curve() {
+fn own_and_stock_operators_learn_the_same_from_every_point_of_a_run() {
     for architecture in [Architecture::ThinResNet, Architecture::Mobile] {
-        let (own, stock) = (curve(architecture, Kernels::Own), curve(architecture, Kernels::Stock));
-        for (step, (own, stock)) in own.iter().zip(&stock).enumerate() {
-            assert!((own - stock).abs() <= TOLERANCE * (1.0 + stock), "{architecture:?}, step {step}: {own}, {stock}");
+        let mut design = NetworkDesign::new(architecture, Stem::Small);
+        design.blocks = Some(vec![1, 1, 1]);
+        match architecture {
+            Architecture::Mobile => design.multiplier = Some(0.25),
+            _ => design.width = Some(8),
         }
+        let spec = design.spec(1, 2).expect("a sound design");
+        let start = initialize(spec.init(&Device::flex().autodiff()), 0);
+        // Both start each step from the same weights: over many steps any rounding grows until the curves part.
+        let (mut own, mut stock) = (start.clone(), start);
+        let (mut losses, mut apart) = (Vec::new(), 0);
+        for step in 0..STEPS {
+            let (own_loss, learned) = learn(&own, step, Kernels::Own);
+            let (stock_loss, _) = learn(&stock, step, Kernels::Stock);
+            let distance = (own_loss - stock_loss).abs() / (1.0 + stock_loss);
+            assert!(distance <= KINK, "{architecture:?}, step {step}: {own_loss}, {stock_loss}");
+            apart += u16::from(distance > ROUNDING);
+            losses.push(own_loss);
+            (_, stock) = learn(&own, step, Kernels::Stock);
+            own = learned;
+        }
+        assert!(apart <= STEPS / 10, "{architecture:?}: {apart} of {STEPS} steps are further apart than rounding");
         // The curve goes somewhere, so that there is something to agree on.
-        let (first, last) = (own[0], own[own.len() - 5..].iter().sum::<f32>() / 5.0);
+        let (first, last) = (losses[0], losses[losses.len() - 5..].iter().sum::<f32>() / 5.0);
         assert!(last < 0.9 * first, "{architecture:?}: {first} to {last}");
     }
 }

@@ -111,7 +111,7 @@ pub(crate) enum Command {
     /// Train the teacher of a recipe
     Teach(RunArgs),
     /// Store the teacher's answers for every training sample and view
-    Label(RunArgs),
+    Label(LabelArgs),
     /// Train the students of a recipe: every arm with every seed
     Learn(RunArgs),
     /// Answer the test split with teacher and students, and compute metrics
@@ -194,6 +194,20 @@ pub(crate) struct RunArgs {
     /// Seconds between two checkpoints of a training
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) checkpoint_seconds: u64,
+}
+
+/// A recipe, and whose answers are stored.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LabelArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Check and store somebody else's answers instead: an npz file with raw logits (intensities for enhancement), one array for
+    /// each training sample, named by its id; arms learn from them with `answers = "FILE"`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<String>,
+    /// Write the stored answers that the packed arm learns from as such a file, for a recipe of another size or another program
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 /// A recipe and the values to try.
@@ -297,8 +311,22 @@ are whole numbers from -32768 to 32767 are written as int16, all others as float
 pub(crate) struct ConvertArgs {
     /// A NIfTI file, a DICOM file, or a folder with one DICOM series
     pub(crate) input: PathBuf,
-    /// A new file: .nii, .nii.gz or .npy
+    /// A new file: .nii, .nii.gz or .npy; .png for a picture
     pub(crate) out: PathBuf,
+    /// Which values, to .npy (or, for display, .png): left out, those of the modality in the smallest exact type
+    #[arg(long = "as", value_name = "VALUES")]
+    pub(crate) values: Option<Meaning>,
+}
+
+/// Which values of a file are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Meaning {
+    /// As they are stored, in the stored type: before any rescale, palette entries as their numbers
+    Raw,
+    /// What was measured, as float32: after rescale or lookup table, palettes and colours as RGB in the stored range
+    Modality,
+    /// What a viewer shows, as uint8: the file's own window or table, MONOCHROME1 turned round
+    Display,
 }
 
 /// What to look into.

@@ -55,7 +55,7 @@ fn run(cli: Cli, out: &Output) -> Result<bool> {
         Command::Run(args) => command::run::run(&args, Stage::Run, &root, out),
         Command::Prepare(args) => command::run::run(&args, Stage::Prepare, &root, out),
         Command::Teach(args) => command::run::run(&args, Stage::Teach, &root, out),
-        Command::Label(args) => command::run::run(&args, Stage::Label, &root, out),
+        Command::Label(args) => command::run::label(&args, &root, out),
         Command::Learn(args) => command::run::run(&args, Stage::Learn, &root, out),
         Command::Score(args) => command::run::run(&args, Stage::Score, &root, out),
         Command::Report(args) => command::run::run(&args, Stage::Report, &root, out),

@@ -16,7 +16,7 @@ use kd_data::store::{read_package, write_package};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::TaskKind;
+use crate::recipe::{HeadKind, TaskKind};
 
 /// Version of the layout; a package of another version is refused.
 pub(crate) const SCHEMA: u32 = 1;
@@ -24,35 +24,6 @@ pub(crate) const SCHEMA: u32 = 1;
 const CARD: &str = "card.json";
 const WEIGHTS: &str = "weights.safetensors";
 const LICENSE: &str = "LICENSE.txt";
-
-/// Which outputs the network has and what they mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum HeadKind {
-    /// One logit for the positive class.
-    OneChannel,
-    /// One logit a class.
-    Softmax,
-    /// One logit a label.
-    MultiLabel,
-    /// Cumulative logits of ordered classes.
-    Ordinal,
-}
-
-impl HeadKind {
-    /// The head for a number of classes or labels.
-    pub(crate) fn head(self, n_classes: usize) -> Result<Head> {
-        Ok(match self {
-            Self::OneChannel if n_classes == 2 => Head::OneChannel,
-            Self::OneChannel => bail!(
-                "head is one-channel, which knows 2 classes, found {n_classes}\nhint: set `data.head` to \"softmax\""
-            ),
-            Self::Softmax => Head::softmax(n_classes)?,
-            Self::MultiLabel => Head::MultiLabel { labels: n_classes }.validate()?,
-            Self::Ordinal => Head::Ordinal { classes: n_classes }.validate()?,
-        })
-    }
-}
 
 /// The decision threshold on the positive class's probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +117,36 @@ pub(crate) fn task_of(path: &Path) -> Result<TaskKind> {
     Ok(named.task)
 }
 
+/// What a recipe takes from a finished student of any task to let it teach.
+pub(crate) struct Link {
+    /// The network, as its recipe wrote it.
+    pub(crate) network: serde_json::Value,
+    pub(crate) provenance: Provenance,
+    pub(crate) weights: State,
+}
+
+/// Reads a package as the link of a chain.
+pub(crate) fn link(path: &Path) -> Result<Link> {
+    #[derive(Deserialize)]
+    struct Linked {
+        network: serde_json::Value,
+        provenance: Provenance,
+    }
+    let entries = read_package(path, SCHEMA)?;
+    let card: Linked = serde_json::from_slice(entry(&entries, CARD)?).context("card of the package cannot be read")?;
+    let weights = weights(&entries, &card.provenance)?;
+    Ok(Link { network: card.network, provenance: card.provenance, weights })
+}
+
+fn weights(entries: &BTreeMap<String, Vec<u8>>, provenance: &Provenance) -> Result<State> {
+    let weights = State::from_bytes(entry(entries, WEIGHTS)?).context("weights of the package")?;
+    let (found, expected) = (weights.hash(), &provenance.weights_hash);
+    if found != *expected {
+        bail!("weights of the package have hash {found}, expected {expected}");
+    }
+    Ok(weights)
+}
+
 fn entry<'a>(entries: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8]> {
     let found = entries
         .get(name)
@@ -176,12 +177,7 @@ impl<C: AnyCard> Package<C> {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let entries = read_package(path, SCHEMA)?;
         let card: C = serde_json::from_slice(entry(&entries, CARD)?).context("card of the package cannot be read")?;
-        let weights = State::from_bytes(entry(&entries, WEIGHTS)?).context("weights of the package")?;
-        let found = weights.hash();
-        let expected = &card.provenance().weights_hash;
-        if found != *expected {
-            bail!("weights of the package have hash {found}, expected {expected}");
-        }
+        let weights = weights(&entries, card.provenance())?;
         Ok(Self { card, weights })
     }
 }

@@ -4,7 +4,7 @@ mod program;
 
 use kd_data::format::{Nifti, NiftiType, NotFinite, write_nifti_image};
 use kd_image::{Affine, Geometry, Image, Intensity};
-use program::kd;
+use program::{ct_series, kd, text};
 
 fn volume(values: Vec<f32>) -> Image<3> {
     let matrix = [[0.0, 0.0, 2.0, 5.0], [0.0, -1.5, 0.0, 7.0], [1.0, 0.0, 0.0, -3.0], [0.0, 0.0, 0.0, 1.0]];
@@ -32,6 +32,35 @@ fn a_volume_keeps_values_and_grid_and_takes_the_smallest_exact_type() {
     assert_eq!(told["dtype"], "float32");
     let array = kd_data::format::read_npy(&folder.path().join("c.npy")).unwrap();
     assert_eq!((array.shape(), array.floats().unwrap().values[23]), (&[2, 3, 4][..], 23.5));
+}
+
+#[test]
+fn values_are_written_as_stored_as_measured_and_as_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = volume((0..24).map(|n| n as f32 * 10.0).collect());
+    write_nifti_image(&folder.path().join("a.nii"), &whole, NiftiType::F32).unwrap();
+    ct_series(&folder.path().join("a.nii"), &folder.path().join("series"));
+    let slice = std::fs::read_dir(folder.path().join("series")).unwrap().next().unwrap().unwrap().path();
+    let array = |values: &str| {
+        let name = format!("{values}.npy");
+        kd(folder.path(), &["convert", text(&slice), &name, "--as", values]).exits(0);
+        kd_data::format::read_npy(&folder.path().join(&name)).unwrap()
+    };
+    let (raw, modality, display) = (array("raw"), array("modality"), array("display"));
+    assert_eq!((raw.dtype(), modality.dtype(), display.dtype()), ("<i2", "<f4", "|u1"));
+    assert_eq!(raw.shape(), [1, 3, 4]);
+    // What was measured is whole tens; what is shown goes up with it.
+    let (modality, display) = (modality.floats().unwrap().values, display.floats().unwrap().values);
+    assert!(modality.iter().all(|value| (value / 10.0).fract() == 0.0), "{modality:?}");
+    let rises = |values: &[f64]| values.windows(2).map(|pair| pair[1] >= pair[0]).collect::<Vec<_>>();
+    assert_eq!(rises(&modality), rises(&display));
+    kd(folder.path(), &["convert", text(&slice), "a.png", "--as", "display"]).exits(0);
+    assert_eq!(&std::fs::read(folder.path().join("a.png")).unwrap()[1..4], b"PNG");
+    kd(folder.path(), &["convert", text(&slice), "b.png", "--as", "raw"]).exits(2).says(&["b.png", "expected .npy"]);
+    kd(folder.path(), &["convert", "a.nii", "b.npy", "--as", "display"])
+        .exits(1)
+        .says(&["does not say how it is shown"]);
+    kd(folder.path(), &["convert", "series", "b.npy", "--as", "raw"]).exits(1).says(&["is a folder", "file by file"]);
 }
 
 #[test]

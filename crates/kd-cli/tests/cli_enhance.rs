@@ -168,6 +168,24 @@ fn noise_is_learned_away_and_a_student_restores_a_volume_on_its_grid() {
 }
 
 #[test]
+fn affinities_at_a_tap_teach_a_restorer() {
+    let arm = r#"[[arm]]
+name = "affine"
+term = [
+    { loss = "task", weight = 1.0 },
+    { loss = "pair-affinity", weight = 1.0, norm = "absolute", per_axis = 4, student_tap = "layer1", teacher_tap = "layer1" },
+]
+[score]"#;
+    let folder = folder(NOISE, DENOISER, "[16, 16]");
+    let path = folder.path().join("small.toml");
+    let recipe = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, recipe.replace("[score]", arm)).unwrap();
+    let record = kd(folder.path(), &["run", "small.toml", "--json"]).exits(0).json();
+    let term = &record["students"][0]["arms"][3]["curves"][0]["terms"][1];
+    assert!(term["name"] == "pair-affinity" && term["gradient_share"][0].as_f64().unwrap() > 0.0, "{term}");
+}
+
+#[test]
 fn a_finer_answer_covers_the_same_field_of_view() {
     let network = r#"{ architecture = "edsr", width = 4, blocks = 1, factor = 2, residual_scale = 1.0 }"#;
     let folder = folder(r#"{ kind = "downsample", factor = 2, blur_sigma = 0.5 }"#, network, "[8, 8]");

@@ -108,6 +108,109 @@ fn folder(size: &str, norm: &str, loss: &str) -> tempfile::TempDir {
     folder
 }
 
+/// The record of a run with one more arm, each of whose terms had a part in the gradient.
+fn learned(folder: &Path, arm: &str, terms: usize) -> serde_json::Value {
+    let path = folder.join("small.toml");
+    let recipe = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, recipe.replace("[score]", arm)).unwrap();
+    let record = kd(folder, &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
+    let found = record["students"][0]["arms"][2]["curves"][0]["terms"].as_array().unwrap();
+    let shares: Vec<f64> = found.iter().map(|term| term["gradient_share"][0].as_f64().unwrap()).collect();
+    assert!(shares.iter().all(|&share| share > 0.0) && shares.len() == terms, "{shares:?}");
+    record
+}
+
+#[test]
+fn regions_at_a_tap_teach_a_student_of_slices_and_of_volumes() {
+    let arm = r#"[[arm]]
+name = "regions"
+term = [
+    { loss = "task", weight = 1.0 },
+    { loss = "region-affinity", weight = 1.0, least_share = 0.5, student_tap = "up0", teacher_tap = "up0" },
+    { loss = "pkd", weight = 1.0, student_tap = "down1", teacher_tap = "down1" },
+]
+[score]"#;
+    for size in ["[32, 32]", "[4, 32, 32]"] {
+        let folder = folder(size, "instance", "hinton");
+        learned(folder.path(), arm, 3);
+    }
+}
+
+#[test]
+fn inner_levels_learn_from_the_mask_and_from_a_peer_and_a_packed_student_teaches_the_next() {
+    let arm = r#"[[arm]]
+name = "supervised"
+teacher = "peer"
+term = [
+    { loss = "task", weight = 1.0 },
+    { loss = "task", name = "deep-task", weight = 0.5, exit = "down1" },
+    { loss = "hinton", weight = 0.5, temperature = 2.0, exit = "down1" },
+    { loss = "channel-wise", weight = 0.5, temperature = 2.0 },
+]
+[score]"#;
+    for size in ["[32, 32]", "[4, 32, 32]"] {
+        let folder = folder(size, "instance", "hinton");
+        let path = folder.path().join("small.toml");
+        let recipe = std::fs::read_to_string(&path).unwrap();
+        let record = learned(folder.path(), arm, 4);
+        let refused = arm.replace("down1", "pooled");
+        std::fs::write(&path, recipe.replace("[score]", &refused)).unwrap();
+        kd(folder.path(), &["run", "small.toml"]).exits(2).says(&["names tap `pooled`"]);
+
+        let report = std::fs::read_dir(folder.path().join("artifacts/reports")).unwrap().next().unwrap().unwrap();
+        let package = report.path().join("small-thorax_small_distilled.kdp");
+        let (head, rest) = recipe.split_once("[teacher.train]").unwrap();
+        let (_, rest) = rest.split_once("[student]").unwrap();
+        let head =
+            head.replace("width = 4, depth = 1, block = \"plain\"", "width = 2, depth = 1, block = \"depthwise\"");
+        std::fs::write(&path, format!("{head}package = '{}'\n[student]{rest}", text(&package))).unwrap();
+        let next = kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
+        let taught = &record["students"][0]["arms"][1]["metrics"];
+        assert_eq!(&next["teacher"]["arm"]["metrics"][0]["value"], &taught[0]["value"], "{}", next["teacher"]);
+    }
+}
+
+#[test]
+fn several_teachers_segment_as_one() {
+    for size in ["[32, 32]", "[4, 32, 32]"] {
+        let folder = folder(size, "instance", "hinton");
+        let path = folder.path().join("small.toml");
+        let recipe = std::fs::read_to_string(&path).unwrap();
+        let run = |members: &str| {
+            std::fs::write(&path, recipe.replace("[teacher.train]", &format!("{members}\n[teacher.train]"))).unwrap();
+            kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json()
+        };
+        let (one, two) = (run(""), run("members = 2\nmember_weights = [1.0, 1e-12]"));
+        let dice = |record: &serde_json::Value| record["teacher"]["arm"]["metrics"][0]["value"].clone();
+        assert_eq!(dice(&one), dice(&two), "a member that counts for nothing changes no mask");
+        assert_eq!(two["teacher"]["arm"]["curves"].as_array().unwrap().len(), 2);
+        assert_ne!(dice(&one), dice(&run("members = 2\nmember_weights = [1e-12, 1.0]")));
+    }
+}
+
+#[test]
+fn given_answers_to_masks_are_one_for_each_view() {
+    let folder = folder("[32, 32]", "instance", "hinton");
+    let path = folder.path().join("small.toml");
+    let recipe = std::fs::read_to_string(&path).unwrap();
+    kd(folder.path(), &["label", "small.toml", "--to", "own.npz"]).exits(0);
+    let arm = r#"[[arm]]
+name = "given"
+answers = "own.npz"
+term = [{ loss = "task", weight = 0.5 }, { loss = "hinton", weight = 0.5, temperature = 2.0 }]
+[score]"#;
+    std::fs::write(&path, recipe.replace("[score]", arm)).unwrap();
+    let record = kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
+    let arms = &record["students"][0]["arms"];
+    assert_eq!(arms[1]["curves"], arms[2]["curves"], "the teacher's own answers teach as the teacher does");
+    std::fs::write(
+        &path,
+        recipe.replace("views = 2\nrotate_deg = 5.0", "views = 3\nrotate_deg = 5.0").replace("[score]", arm),
+    )
+    .unwrap();
+    kd(folder.path(), &["run", "small.toml"]).exits(1).says(&["has shape [2, 5, 32, 32], expected [3, 5, 32, 32]"]);
+}
+
 #[test]
 fn slices_go_from_recipe_to_report_and_a_student_answers_a_volume_on_its_grid() {
     let folder = folder("[32, 32]", "batch", "hinton");

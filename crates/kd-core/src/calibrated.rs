@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use kd_image::SampleId;
 
 use crate::state::hash_texts;
-use crate::{Teacher, TeacherError, Temperature};
+use crate::{Teacher, TeacherError, Temperature, Watch};
 
 /// Divides another teacher's logits by a fitted temperature.
 ///
@@ -31,7 +31,7 @@ use crate::{Teacher, TeacherError, Temperature};
 ///     fn answer(&self, _: &Tensor<4>, _: &[SampleId], _: u32) -> Result<Tensor<2>, TeacherError> {
 ///         Ok(Tensor::from_data([[6.0, -2.0]], &Device::flex()))
 ///     }
-///     fn verify_frozen(&self) -> Result<(), TeacherError> { Ok(()) }
+///     fn hash_now(&self) -> String { "sure".into() }
 /// }
 ///
 /// let teacher = CalibratedTeacher::new(&Sure, Temperature::new(2.0)?);
@@ -74,7 +74,17 @@ impl<const I: usize, const O: usize> Teacher<I, O> for CalibratedTeacher<'_, I, 
         Ok(self.inner.answer(input, ids, view)?.mul_scalar(1.0 / self.temperature.get()))
     }
 
-    fn verify_frozen(&self) -> Result<(), TeacherError> {
-        self.inner.verify_frozen()
+    fn answer_watched(
+        &self,
+        input: &Tensor<I>,
+        ids: &[SampleId],
+        view: u32,
+        watch: &mut Watch<I>,
+    ) -> Result<Tensor<O>, TeacherError> {
+        Ok(self.inner.answer_watched(input, ids, view, watch)?.mul_scalar(1.0 / self.temperature.get()))
+    }
+
+    fn hash_now(&self) -> String {
+        Self::hash_of(&self.inner.hash_now(), self.temperature)
     }
 }

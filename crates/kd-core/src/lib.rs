@@ -11,7 +11,11 @@
 pub mod loss;
 pub mod train;
 
+mod adaptors;
 mod calibrated;
+mod committee;
+mod cross_fitted;
+mod exit;
 mod head;
 mod initialize;
 mod network;
@@ -21,14 +25,22 @@ mod state;
 mod task;
 mod teacher;
 mod temperature;
+mod watch;
+mod weight;
 
+pub use adaptors::{Adaptors, TapsError};
 pub use calibrated::CalibratedTeacher;
+pub use committee::{Averaging, Committee, CommitteeError};
+pub use cross_fitted::CrossFittedTeacher;
+pub use exit::ExitHead;
 pub use head::{Head, HeadError};
 pub use initialize::initialize;
 pub use network::Network;
-pub use objective::{Objective, ObjectiveError, Parts, Ramp, Term, TermKind};
-pub use seed::{Purpose, stream};
+pub use objective::{Objective, ObjectiveError, Parts, Seen, Term, TermKind};
+pub use seed::{Purpose, peer_seed, stream};
 pub use state::{State, StateError, Values};
 pub use task::{Batch, Task, TaskError};
-pub use teacher::{CachedTeacher, EnsembleTeacher, LiveTeacher, Teacher, TeacherError};
+pub use teacher::{CachedTeacher, LiveTeacher, Teacher, TeacherError};
 pub use temperature::{Temperature, TemperatureError, TemperatureSchedule};
+pub use watch::Watch;
+pub use weight::{Ramp, Weight};

@@ -1,84 +1,17 @@
 //! What an arm minimises: named terms with weights, and the proof that each of them acts.
 
-use burn::tensor::Tensor;
+mod error;
 
-use crate::Task;
-use crate::loss::{Beside, DistillLoss, LossError};
+use burn::tensor::{Device, Int, Tensor};
 
-/// Why an objective was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ObjectiveError {
-    /// No term at all.
-    #[error("objective has no term, expected at least one")]
-    Empty,
-    /// Two terms of one name.
-    #[error("term `{name}` stands twice in one objective, expected one name per term")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// A weight that would do nothing, or harm.
-    #[error("term `{name}` has weight {found}, expected a finite number above 0\nhint: leave the term out instead")]
-    Weight {
-        /// The term.
-        name: String,
-        /// Its weight.
-        found: f64,
-    },
-    /// A smoothing that is no share.
-    #[error("term `{name}` has smoothing {found}, expected 0 or more and less than 1")]
-    Smoothing {
-        /// The term.
-        name: String,
-        /// Its smoothing.
-        found: f64,
-    },
-}
+pub use error::ObjectiveError;
 
-/// How a term's weight grows at the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Ramp {
-    /// Full weight from the first step.
-    #[default]
-    None,
-    /// Weight `(epoch + 1) / epochs`, up to 1.
-    Linear {
-        /// Epochs until the full weight.
-        epochs: usize,
-    },
-    /// Weight `exp(−5 (1 − t)²)` with `t = (epoch + 1) / epochs`, up to 1: slow first, as Laine and Aila 2017, arXiv
-    /// 1610.02242, section 3.
-    Sigmoid {
-        /// Epochs until the full weight.
-        epochs: usize,
-    },
-}
-
-impl Ramp {
-    /// The factor in an epoch, counted from 0.
-    ///
-    /// ```
-    /// let ramp = kd_core::Ramp::Linear { epochs: 4 };
-    /// assert_eq!([ramp.factor(0), ramp.factor(3), ramp.factor(9)], [0.25, 1.0, 1.0]);
-    ///
-    /// let slow = kd_core::Ramp::Sigmoid { epochs: 2 };
-    /// assert!((slow.factor(0) - (-1.25f64).exp()).abs() < 1e-12 && slow.factor(1) == 1.0);
-    /// ```
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
-    pub fn factor(self, epoch: usize) -> f64 {
-        match self {
-            Self::Linear { epochs } if epoch + 1 < epochs => (epoch + 1) as f64 / epochs as f64,
-            Self::Sigmoid { epochs } if epoch + 1 < epochs => {
-                (-5.0 * (1.0 - (epoch + 1) as f64 / epochs as f64).powi(2)).exp()
-            }
-            _ => 1.0,
-        }
-    }
-}
+use crate::loss::feature::{FeatureTerm, Moment, Tap};
+use crate::loss::{Beside, CurriculumTemperature, DistillLoss, LossError};
+use crate::{Adaptors, ExitHead, Ramp, TapsError, Task, Watch, Weight};
 
 /// What a term measures.
-pub enum TermKind<const O: usize> {
+pub enum TermKind<const I: usize, const O: usize> {
     /// The task's own loss against hard labels.
     Task {
         /// Share of the target spread evenly over classes; 0 for none.
@@ -86,46 +19,133 @@ pub enum TermKind<const O: usize> {
     },
     /// A distance between the student's and the teacher's answers.
     Distill(Box<dyn DistillLoss<O>>),
+    /// A distance between features at a tap of the student and one of the teacher.
+    Feature(FeatureTerm<I>),
     /// The same distance from the truth, where the truth is an answer too, as in restoration: the control that tells what a
     /// teacher adds from what the distance itself does.
     Truth(Box<dyn DistillLoss<O>>),
 }
 
 /// One weighted term.
-pub struct Term<const O: usize> {
+pub struct Term<const I: usize, const O: usize> {
     /// Its name in curves and reports.
     pub name: String,
-    /// Its factor in the sum.
-    pub weight: f64,
+    /// Its factor in the sum, or what finds it.
+    pub weight: Weight,
     /// How the weight grows at the start.
     pub ramp: Ramp,
     /// What it measures.
-    pub kind: TermKind<O>,
+    pub kind: TermKind<I, O>,
+    /// The student's tap whose [`ExitHead`] answers, for a term on answers; none for the student's own answer.
+    pub exit: Option<String>,
 }
 
-impl<const O: usize> Term<O> {
-    fn value<T: Task<D, I, O>, const D: usize, const I: usize>(
+impl<const I: usize, const O: usize> Term<I, O> {
+    /// The task's own loss with a weight of 1, labels smoothed by `smoothing`.
+    #[must_use]
+    pub fn task(smoothing: f64) -> Self {
+        let kind = TermKind::Task { smoothing };
+        Self { name: "task".into(), weight: 1.0.into(), ramp: Ramp::None, kind, exit: None }
+    }
+
+    /// Whether it looks at a teacher.
+    #[must_use]
+    pub fn distills(&self) -> bool {
+        matches!(self.kind, TermKind::Distill(_) | TermKind::Feature(_))
+    }
+
+    /// The share of the gradient that it is to have, where it has one.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        match self.weight {
+            Weight::Share(share) => Some(share),
+            Weight::Fixed(_) => None,
+        }
+    }
+
+    /// The value for an answer `raw` and features `features` of the student: those of `seen`, or a fresh leaf.
+    fn value<T: Task<D, I, O>, const D: usize>(
         &self,
-        task: &T,
+        place: usize,
         raw: Tensor<O>,
-        target: &T::Target,
-        teacher: Option<&Tensor<O>>,
-        epoch: usize,
+        features: Option<Tensor<I>>,
+        exit: Option<&ExitHead>,
+        seen: &Seen<'_, T, D, I, O>,
     ) -> Tensor<1> {
+        let Seen { task, target, teacher, moment, .. } = *seen;
+        let (raw, features) = match (exit, features) {
+            (Some(exit), Some(features)) => (exit.forward(features, raw.dims()), None),
+            (_, features) => (raw, features),
+        };
         match (&self.kind, teacher) {
             (TermKind::Task { smoothing }, _) => task.loss(raw, target, *smoothing),
-            (TermKind::Distill(loss), Some(teacher)) => {
+            (TermKind::Distill(loss), Some((teacher, _))) => {
                 let labels = if loss.needs_labels() { task.class_labels(target) } else { None };
                 let beside = Beside::new(teacher.clone()).with_mask(task.mask(target)).with_labels(labels);
-                loss.evaluate(raw, beside.at_epoch(epoch))
+                let learned = seen.adaptors.temperature(place).cloned();
+                loss.evaluate(raw, beside.with_learned(learned).at_epoch(moment.epoch))
+            }
+            (TermKind::Feature(term), Some((_, watched))) => {
+                let of_teacher = watched.features(&term.teacher_tap).expect("taps were checked with the first batch");
+                let features = features.expect("taps were checked with the first batch");
+                let labels = if term.needs_labels() { task.class_labels(target) } else { None };
+                let beside = (task.mask(target).map(with_axes), labels.map(labels_with_axes));
+                term.evaluate(features, of_teacher.clone(), seen.adaptors.of(place), beside, moment)
             }
             (TermKind::Truth(loss), _) => {
                 let truth = task.truth(target).expect("the trainer asks for the truth when a term needs it");
-                loss.evaluate(raw, Beside::new(truth).with_mask(task.mask(target)).at_epoch(epoch))
+                loss.evaluate(raw, Beside::new(truth).with_mask(task.mask(target)).at_epoch(moment.epoch))
             }
-            (TermKind::Distill(_), None) => unreachable!("the trainer asks for a teacher when a term needs one"),
+            (TermKind::Distill(_) | TermKind::Feature(_), None) => {
+                unreachable!("the trainer asks for a teacher when a term needs one")
+            }
         }
     }
+
+    fn features_of(&self, watched: &Watch<I>) -> Option<Tensor<I>> {
+        self.student_tap().and_then(|tap| watched.features(tap).cloned())
+    }
+
+    /// The student's tap that it looks at, or exits from.
+    fn student_tap(&self) -> Option<&String> {
+        match &self.kind {
+            TermKind::Feature(term) => Some(&term.student_tap),
+            _ => self.exit.as_ref(),
+        }
+    }
+}
+
+/// What stands beside an answer, brought to the rank of features: spatial axes of an answer without any have length 1.
+fn with_axes<const I: usize, const O: usize>(mask: Tensor<O>) -> Tensor<I> {
+    let dims = padded(mask.dims());
+    mask.reshape(dims)
+}
+
+fn labels_with_axes<const I: usize, const O: usize>(labels: Tensor<O, Int>) -> Tensor<I, Int> {
+    let dims = padded(labels.dims());
+    labels.reshape(dims)
+}
+
+fn padded<const I: usize, const O: usize>(dims: [usize; O]) -> [usize; I] {
+    std::array::from_fn(|axis| dims.get(axis).copied().unwrap_or(1))
+}
+
+/// One batch as an objective sees it.
+pub struct Seen<'a, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
+    /// The task.
+    pub task: &'a T,
+    /// The student's raw answer.
+    pub raw: &'a Tensor<O>,
+    /// The student's features at the taps of [`Objective::taps`].
+    pub watched: &'a Watch<I>,
+    /// The labels.
+    pub target: &'a T::Target,
+    /// The teacher's answer and features; there when [`Objective::needs_teacher`].
+    pub teacher: Option<(&'a Tensor<O>, &'a Watch<I>)>,
+    /// Those of [`Objective::adaptors`].
+    pub adaptors: &'a Adaptors,
+    /// The epoch drives ramps; it, the seed and the samples what is drawn.
+    pub moment: Moment<'a>,
 }
 
 /// The value of an objective and of each of its terms.
@@ -137,17 +157,19 @@ pub struct Parts {
 }
 
 /// A weighted sum of named terms.
-pub struct Objective<const O: usize> {
-    terms: Vec<Term<O>>,
+pub struct Objective<const I: usize, const O: usize> {
+    terms: Vec<Term<I, O>>,
+    /// The taps with an exit, each once: terms that exit at one tap share its head.
+    exits: Vec<String>,
 }
 
-impl<const O: usize> Objective<O> {
+impl<const I: usize, const O: usize> Objective<I, O> {
     /// Checks terms.
     ///
     /// # Errors
-    /// [`ObjectiveError`] for no term, a name given twice, a weight that is not finite and above 0, or a smoothing
-    /// outside of `[0, 1)`.
-    pub fn new(terms: Vec<Term<O>>) -> Result<Self, ObjectiveError> {
+    /// [`ObjectiveError`] for no term, a name given twice, a weight that is not finite and above 0, a smoothing outside of
+    /// `[0, 1)`, a share outside of `(0, 1)`, and shares of 1 or more together or without a term that has a weight.
+    pub fn new(terms: Vec<Term<I, O>>) -> Result<Self, ObjectiveError> {
         if terms.is_empty() {
             return Err(ObjectiveError::Empty);
         }
@@ -156,8 +178,14 @@ impl<const O: usize> Objective<O> {
             if terms[..position].iter().any(|earlier| earlier.name == term.name) {
                 return Err(ObjectiveError::Twice { name });
             }
-            if !(term.weight.is_finite() && term.weight > 0.0) {
-                return Err(ObjectiveError::Weight { name, found: term.weight });
+            match term.weight {
+                Weight::Fixed(found) if !(found.is_finite() && found > 0.0) => {
+                    return Err(ObjectiveError::Weight { name, found });
+                }
+                Weight::Share(found) if !(found > 0.0 && found < 1.0) => {
+                    return Err(ObjectiveError::Share { name, found });
+                }
+                _ => {}
             }
             if let TermKind::Task { smoothing } = term.kind
                 && !(0.0..1.0).contains(&smoothing)
@@ -165,31 +193,42 @@ impl<const O: usize> Objective<O> {
                 return Err(ObjectiveError::Smoothing { name, found: smoothing });
             }
         }
-        Ok(Self { terms })
+        let shares: Vec<(&str, f64)> = terms.iter().filter_map(|term| Some((&*term.name, term.share()?))).collect();
+        let (found, rest) = (shares.iter().map(|(_, share)| share).sum(), terms.len() - shares.len());
+        if !shares.is_empty() && (found >= 1.0 || rest == 0) {
+            let names = shares.into_iter().map(|(name, _)| name.to_owned()).collect();
+            return Err(ObjectiveError::Shares { names, found, rest });
+        }
+        let mut exits: Vec<String> = Vec::new();
+        for tap in terms.iter().filter_map(|term| term.exit.as_ref()) {
+            if !exits.contains(tap) {
+                exits.push(tap.clone());
+            }
+        }
+        Ok(Self { terms, exits })
     }
 
     /// The task's loss alone: what a teacher or a lone student minimises.
     #[must_use]
     pub fn task_only() -> Self {
-        let kind = TermKind::Task { smoothing: 0.0 };
-        Self { terms: vec![Term { name: "task".into(), weight: 1.0, ramp: Ramp::None, kind }] }
+        Self { terms: vec![Term::task(0.0)], exits: Vec::new() }
     }
 
     /// The terms, in order.
     #[must_use]
-    pub fn terms(&self) -> &[Term<O>] {
+    pub fn terms(&self) -> &[Term<I, O>] {
         &self.terms
     }
 
     /// Whether any term looks at a teacher.
     #[must_use]
     pub fn needs_teacher(&self) -> bool {
-        self.terms.iter().any(|term| matches!(term.kind, TermKind::Distill(_)))
+        self.terms.iter().any(Term::distills)
     }
 
     /// The first term that is measured from the truth as an answer.
     #[must_use]
-    pub fn needs_truth(&self) -> Option<&Term<O>> {
+    pub fn needs_truth(&self) -> Option<&Term<I, O>> {
         self.terms.iter().find(|term| matches!(term.kind, TermKind::Truth(_)))
     }
 
@@ -200,74 +239,165 @@ impl<const O: usize> Objective<O> {
     pub fn check_answers(&self, student: &[usize], teacher: &[usize]) -> Result<(), LossError> {
         self.terms.iter().try_for_each(|term| match &term.kind {
             TermKind::Distill(loss) => loss.check(student, teacher, None),
-            TermKind::Task { .. } | TermKind::Truth(_) => Ok(()),
+            TermKind::Task { .. } | TermKind::Feature(_) | TermKind::Truth(_) => Ok(()),
         })
     }
 
-    /// Evaluates all terms on one batch.
+    /// Names of the taps that terms look at, or exit from: the student's, and the teacher's.
+    #[must_use]
+    pub fn taps(&self) -> (Vec<String>, Vec<String>) {
+        let of_teacher = self.terms.iter().filter_map(|term| match &term.kind {
+            TermKind::Feature(term) => Some(term.teacher_tap.clone()),
+            _ => None,
+        });
+        (self.terms.iter().filter_map(Term::student_tap).cloned().collect(), of_teacher.collect())
+    }
+
+    /// Makes the adaptors of all terms and the heads of all exits, with Burn's default numbers, for the taps of a student
+    /// and a teacher, and answers of shape `answer`.
     ///
-    /// `epoch` is counted from 0 and drives the ramps. `teacher` must be there when [`needs_teacher`](Self::needs_teacher).
-    pub fn evaluate<T: Task<D, I, O>, const D: usize, const I: usize>(
+    /// # Errors
+    /// [`TapsError`] for a tap that a network does not have, a pair that does not fit, and an exit that cannot be made.
+    pub fn adaptors(
         &self,
-        task: &T,
-        raw: &Tensor<O>,
-        target: &T::Target,
-        teacher: Option<&Tensor<O>>,
-        epoch: usize,
-    ) -> Parts {
-        let values: Vec<Tensor<1>> =
-            self.terms.iter().map(|term| term.value(task, raw.clone(), target, teacher, epoch)).collect();
-        let total = self
-            .terms
-            .iter()
-            .zip(&values)
-            .map(|(term, value)| value.clone().mul_scalar(term.weight * term.ramp.factor(epoch)))
-            .reduce(|a, b| a + b)
-            .expect("an objective has terms");
+        student: &[Tap],
+        teacher: &[Tap],
+        answer: &[usize],
+        device: &Device,
+    ) -> Result<Adaptors, TapsError> {
+        let adaptor = |term: &Term<I, O>| match &term.kind {
+            TermKind::Feature(_) if term.exit.is_some() => Err(TapsError::ExitOfFeatures { term: term.name.clone() }),
+            TermKind::Feature(feature) => {
+                let student = found(&term.name, "student", student, &feature.student_tap)?;
+                let teacher = found(&term.name, "teacher", teacher, &feature.teacher_tap)?;
+                let made = feature.adaptor(student, teacher, device);
+                made.map_err(|source| TapsError::Pair { term: term.name.clone(), source })
+            }
+            _ => Ok(None),
+        };
+        let head = |name: &String| {
+            let term =
+                self.terms.iter().find(|term| term.exit.as_ref() == Some(name)).expect("exits are those of terms");
+            ExitHead::new(&term.name, found(&term.name, "student", student, name)?, answer, device)
+        };
+        Ok(Adaptors {
+            adaptors: self.terms.iter().map(adaptor).collect::<Result<_, _>>()?,
+            temperatures: Vec::new(),
+            exits: self.exits.iter().map(head).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Adds the temperatures that terms learn, at their published start.
+    #[must_use]
+    pub fn with_temperatures(&self, adaptors: Adaptors, device: &Device) -> Adaptors {
+        let start = |term: &Term<I, O>| match &term.kind {
+            TermKind::Distill(loss) if loss.learns_temperature() => Some(CurriculumTemperature::new(device)),
+            _ => None,
+        };
+        Adaptors { temperatures: self.terms.iter().map(start).collect(), ..adaptors }
+    }
+
+    /// What each term's value is multiplied by in an epoch, ramps included; `norms` are the
+    /// [`gradient_norms`](Self::gradient_norms) of that epoch.
+    ///
+    /// # Policy
+    /// A fixed weight is `weight · ramp`. With `s = share · ramp`, a term with a share gets
+    /// `s / (1 − Σ s) · Σ (weight · ramp · norm) / norm`, sums over the terms with shares and over those with weights: on the
+    /// batch of the norms its weighted gradient is exactly that share of all. 0 while a norm is 0.
+    ///
+    /// # Source
+    /// The share of the gradient norm as target is that of Chen et al. 2018, "GradNorm", arXiv 1711.02257, section 3.2.
+    ///
+    /// # Deviations
+    /// Solved once an epoch at the student's answers and taps, not learned by a step of its own at the last shared layer.
+    #[must_use]
+    pub fn weights(&self, epoch: usize, norms: &[f64]) -> Vec<f64> {
+        let share = |term: &Term<I, O>| term.share().map(|share| share * term.ramp.factor(epoch));
+        let shares: f64 = self.terms.iter().filter_map(share).sum();
+        let fixed = |term: &Term<I, O>| match term.weight {
+            Weight::Fixed(weight) => weight * term.ramp.factor(epoch),
+            Weight::Share(_) => 0.0,
+        };
+        let rest: f64 = self.terms.iter().zip(norms).map(|(term, norm)| fixed(term) * norm).sum();
+        let weight = |(term, &norm): (&Term<I, O>, &f64)| match share(term) {
+            None => fixed(term),
+            Some(share) if norm > 0.0 => share / (1.0 - shares) * rest / norm,
+            Some(_) => 0.0,
+        };
+        self.terms.iter().zip(norms).map(weight).collect()
+    }
+
+    /// Evaluates all terms on one batch, and sums them by [`weights`](Self::weights).
+    pub fn evaluate<T: Task<D, I, O>, const D: usize>(&self, seen: &Seen<'_, T, D, I, O>, weights: &[f64]) -> Parts {
+        let value = |(place, term): (usize, &Term<I, O>)| {
+            term.value(place, seen.raw.clone(), term.features_of(seen.watched), self.exit_of(term, seen), seen)
+        };
+        let values: Vec<Tensor<1>> = self.terms.iter().enumerate().map(value).collect();
+        let weighted = weights.iter().zip(&values).map(|(&weight, value)| value.clone().mul_scalar(weight));
+        let total = weighted.reduce(|a, b| a + b).expect("an objective has terms");
         Parts { total, values }
     }
 
-    /// The norm of each weighted term's gradient at the student's answers, in the order of the terms.
+    fn exit_of<'a, T: Task<D, I, O>, const D: usize>(
+        &self,
+        term: &Term<I, O>,
+        seen: &Seen<'a, T, D, I, O>,
+    ) -> Option<&'a ExitHead> {
+        let name = term.exit.as_ref()?;
+        seen.adaptors.exits.get(self.exits.iter().position(|tap| tap == name)?)
+    }
+
+    /// The norm of each term's gradient, before its weight, at the student's answers, and at its tap for a term on features or with
+    /// an exit, in the order of the terms.
     ///
     /// # Policy
-    /// The graph is cut at the answers: each term gets a fresh leaf and a small backward pass of its own, since a
-    /// backward pass frees its graph. Shares are these norms over their sum.
-    pub fn gradient_norms<T: Task<D, I, O>, const D: usize, const I: usize>(
-        &self,
-        task: &T,
-        raw: &Tensor<O>,
-        target: &T::Target,
-        teacher: Option<&Tensor<O>>,
-        epoch: usize,
-    ) -> Vec<f64> {
-        self.terms
-            .iter()
-            .map(|term| {
-                let leaf = Tensor::from_inner(raw.clone().inner()).require_grad();
-                let value = term.value(task, leaf.clone(), target, teacher, epoch);
-                let weighted = value.mul_scalar(term.weight * term.ramp.factor(epoch));
-                // A loss that ignores the student is a constant: nothing to differentiate, and nothing learned.
-                if !weighted.is_tracked() {
-                    return 0.0;
-                }
-                let gradient = leaf.grad(&weighted.backward());
-                gradient.map_or(0.0, |gradient| {
-                    crate::state::host_values(&gradient).iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt()
-                })
-            })
-            .collect()
+    /// The graph is cut at answers and taps: each term gets fresh leaves and a small backward pass of its own, since a
+    /// backward pass frees its graph. Shares are these norms times weights over their sum.
+    pub fn gradient_norms<T: Task<D, I, O>, const D: usize>(&self, seen: &Seen<'_, T, D, I, O>) -> Vec<f64> {
+        let norm = |(place, term): (usize, &Term<I, O>)| {
+            let leaf = fresh(seen.raw.clone());
+            let features = term.features_of(seen.watched).map(fresh);
+            let value = term.value(place, leaf.clone(), features.clone(), self.exit_of(term, seen), seen);
+            // A loss that ignores the student is a constant: nothing to differentiate, and nothing learned.
+            if !value.is_tracked() {
+                return 0.0;
+            }
+            let gradients = value.backward();
+            let squares = leaf.grad(&gradients).map_or(0.0, squares)
+                + features.and_then(|features| features.grad(&gradients)).map_or(0.0, squares);
+            squares.sqrt()
+        };
+        self.terms.iter().enumerate().map(norm).collect()
     }
+}
+
+fn found<'a>(term: &str, whose: &'static str, taps: &'a [Tap], name: &str) -> Result<&'a Tap, TapsError> {
+    let known = || taps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    taps.iter().find(|tap| tap.name == name).ok_or_else(|| TapsError::Unknown {
+        term: term.to_owned(),
+        whose,
+        tap: name.to_owned(),
+        known: if taps.is_empty() { "none".into() } else { known() },
+    })
+}
+
+fn fresh<const R: usize>(tensor: Tensor<R>) -> Tensor<R> {
+    Tensor::from_inner(tensor.inner()).require_grad()
+}
+
+fn squares<const R: usize>(gradient: Tensor<R>) -> f64 {
+    crate::state::host_values(&gradient).iter().map(|&g| f64::from(g).powi(2)).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn term(name: &str, weight: f64, smoothing: f64) -> Term<2> {
-        Term { name: name.into(), weight, ramp: Ramp::None, kind: TermKind::Task { smoothing } }
+    fn term(name: &str, weight: f64, smoothing: f64) -> Term<4, 2> {
+        Term { name: name.into(), weight: weight.into(), ..Term::task(smoothing) }
     }
 
-    fn refused(terms: Vec<Term<2>>) -> ObjectiveError {
+    fn refused(terms: Vec<Term<4, 2>>) -> ObjectiveError {
         Objective::new(terms).err().expect("refused")
     }
 
@@ -275,6 +405,40 @@ mod tests {
     fn a_weight_of_zero_is_refused() {
         let found = refused(vec![term("task", 0.0, 0.0)]);
         assert_eq!(found, ObjectiveError::Weight { name: "task".into(), found: 0.0 });
+    }
+
+    #[test]
+    fn shares_leave_something_to_terms_with_a_weight() {
+        let shared = |name: &str, share: f64| Term { weight: Weight::Share(share), ..term(name, 1.0, 0.0) };
+        for share in [0.0, 1.0, -0.5, f64::NAN] {
+            assert!(matches!(refused(vec![term("a", 1.0, 0.0), shared("b", share)]), ObjectiveError::Share { .. }));
+        }
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let alone = refused(vec![shared("a", 0.25), shared("b", 0.5)]);
+        assert_eq!(alone, ObjectiveError::Shares { names: names.clone(), found: 0.75, rest: 0 });
+        let all = refused(vec![shared("a", 0.5), shared("b", 0.5), term("c", 1.0, 0.0)]);
+        assert_eq!(all, ObjectiveError::Shares { names, found: 1.0, rest: 1 });
+    }
+
+    #[test]
+    fn weights_give_shares_their_part_of_the_weighted_norms() {
+        let shared = |name: &str, share: f64, ramp| Term { weight: Weight::Share(share), ramp, ..term(name, 1.0, 0.0) };
+        let half = Ramp::Linear { epochs: 2 };
+        let terms = vec![term("a", 2.0, 0.0), shared("b", 0.2, Ramp::None), shared("c", 0.4, half)];
+        let objective = Objective::new(terms).unwrap();
+        let norms = [3.0, 0.5, 7.0];
+        let parts = |epoch| {
+            let weighted: Vec<f64> = objective.weights(epoch, &norms).iter().zip(norms).map(|(w, n)| w * n).collect();
+            let all: f64 = weighted.iter().sum();
+            weighted.into_iter().map(|part| part / all).collect::<Vec<_>>()
+        };
+        for (epoch, expected) in [(0, [0.6, 0.2, 0.2]), (1, [0.4, 0.2, 0.4])] {
+            for (found, expected) in parts(epoch).iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-12, "{epoch}: {found} {expected}");
+            }
+        }
+        // Nothing is weighed that has shown no gradient.
+        assert!(objective.weights(1, &[3.0, 0.0, 7.0])[1] < f64::MIN_POSITIVE);
     }
 
     #[test]

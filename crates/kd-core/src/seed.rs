@@ -21,6 +21,8 @@ pub enum Purpose {
     LabelSubset,
     /// Which positions a student must fill in.
     Mask,
+    /// What a peer is made from that learns beside a student.
+    Peer,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Augment => "augment",
             Self::LabelSubset => "label-subset",
             Self::Mask => "mask",
+            Self::Peer => "peer",
         }
     }
 }
@@ -54,6 +57,13 @@ pub fn stream(seed: u64, purpose: Purpose, number: u64, name: &str) -> ChaCha8Rn
     hash.update(purpose.name());
     hash.update(name);
     ChaCha8Rng::from_seed(hash.finalize().into())
+}
+
+/// The seed that the peer of a student starts from: [`Guide::Peer`](crate::train::Guide::Peer).
+#[must_use]
+pub fn peer_seed(seed: u64) -> u64 {
+    use rand_chacha::rand_core::Rng;
+    stream(seed, Purpose::Peer, 0, "").next_u64()
 }
 
 /// A number in `0..n` without modulo bias, and 0 for `n` = 0.

@@ -1,4 +1,4 @@
-//! Who answers for the teacher: a live network, stored answers, or several of either.
+//! Who answers for the teacher: a live network, or stored answers.
 //!
 //! A teacher's tensors live on the plain device. Mixed into a loss with the student's they are constants, so no
 //! gradient can reach them; batch normalisation there uses stored statistics. [`Teacher::verify_frozen`] proves after
@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use burn::tensor::activation::{log_sigmoid, log_softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_image::{SampleId, SoftTargetSource, SourceError};
 
-use crate::{Head, Network, State};
+use crate::state::hash_texts;
+use crate::{Network, State, Watch};
 
 /// Why a teacher did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +43,27 @@ pub enum TeacherError {
         /// Hash after.
         after: String,
     },
-    /// An ensemble without members, or with a weight that is no positive number.
-    #[error("ensemble weights are {found:?}, expected one finite number above 0 per teacher")]
-    Weights {
-        /// The weights given.
-        found: Vec<f64>,
+    /// A cross-fitted teacher that is none, or folds that nobody answers for.
+    #[error("{members} teachers for {folds} folds, expected at least two, and one for each fold")]
+    Folds {
+        /// Teachers given.
+        members: usize,
+        /// Folds that the plan names.
+        folds: usize,
     },
+    /// A sample that no fold holds.
+    #[error(
+        "sample `{sample}` is in no fold, expected a teacher that is known not to have seen it\nhint: cross-fitted answers exist for training samples only"
+    )]
+    NoFold {
+        /// The sample.
+        sample: String,
+    },
+    /// Features asked of a teacher that gives none.
+    #[error(
+        "this teacher gives answers and no features, expected a live network\nhint: losses at taps need the teacher's network; stored answers have none"
+    )]
+    NoFeatures,
     /// Reading stored answers failed.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -68,11 +83,32 @@ pub trait Teacher<const I: usize, const O: usize>: Send + Sync {
     /// [`TeacherError::Source`] when a stored answer is missing.
     fn answer(&self, input: &Tensor<I>, ids: &[SampleId], view: u32) -> Result<Tensor<O>, TeacherError>;
 
+    /// As [`answer`](Self::answer), with the features at some of its taps.
+    ///
+    /// # Errors
+    /// [`TeacherError::NoFeatures`] of a teacher that gives answers alone, as stored ones do.
+    fn answer_watched(
+        &self,
+        input: &Tensor<I>,
+        ids: &[SampleId],
+        view: u32,
+        watch: &mut Watch<I>,
+    ) -> Result<Tensor<O>, TeacherError> {
+        let _ = (input, ids, view, watch);
+        Err(TeacherError::NoFeatures)
+    }
+
+    /// The hash, computed anew.
+    fn hash_now(&self) -> String;
+
     /// Checks that the teacher is what it was at the start.
     ///
     /// # Errors
     /// [`TeacherError::Moved`].
-    fn verify_frozen(&self) -> Result<(), TeacherError>;
+    fn verify_frozen(&self) -> Result<(), TeacherError> {
+        let (before, after) = (self.hash().to_owned(), self.hash_now());
+        if before == after { Ok(()) } else { Err(TeacherError::Moved { before, after }) }
+    }
 }
 
 /// A network that answers each batch as it comes.
@@ -88,7 +124,7 @@ impl<N> LiveTeacher<N> {
         N: Network<I, O>,
     {
         let network = network.valid();
-        let hash = State::of(&network).hash();
+        let hash = hash_of::<N, I, O>(&network);
         Self { network, hash }
     }
 
@@ -96,6 +132,12 @@ impl<N> LiveTeacher<N> {
     pub fn network(&self) -> &N {
         &self.network
     }
+}
+
+/// Of a network's numbers, and of whatever else decides its answers.
+fn hash_of<N: Network<I, O>, const I: usize, const O: usize>(network: &N) -> String {
+    let (numbers, constants) = (State::of(network).hash(), network.constants());
+    if constants.is_empty() { numbers } else { hash_texts([numbers, constants].into_iter()) }
 }
 
 impl<N: Network<I, O>, const I: usize, const O: usize> Teacher<I, O> for LiveTeacher<N> {
@@ -111,12 +153,18 @@ impl<N: Network<I, O>, const I: usize, const O: usize> Teacher<I, O> for LiveTea
         Ok(self.network.forward(input.clone().inner()))
     }
 
-    fn verify_frozen(&self) -> Result<(), TeacherError> {
-        let after = State::of(&self.network).hash();
-        if after == self.hash {
-            return Ok(());
-        }
-        Err(TeacherError::Moved { before: self.hash.clone(), after })
+    fn answer_watched(
+        &self,
+        input: &Tensor<I>,
+        _ids: &[SampleId],
+        _view: u32,
+        watch: &mut Watch<I>,
+    ) -> Result<Tensor<O>, TeacherError> {
+        Ok(self.network.forward_watched(input.clone().inner(), watch))
+    }
+
+    fn hash_now(&self) -> String {
+        hash_of::<N, I, O>(&self.network)
     }
 }
 
@@ -172,137 +220,7 @@ impl<const I: usize, const O: usize> Teacher<I, O> for CachedTeacher<O> {
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 
-    fn verify_frozen(&self) -> Result<(), TeacherError> {
-        Ok(())
-    }
-}
-
-/// Several teachers that answer as one.
-pub struct EnsembleTeacher<const I: usize, const O: usize> {
-    members: Vec<(f64, Box<dyn Teacher<I, O>>)>,
-    head: Head,
-    hash: String,
-}
-
-impl<const I: usize, const O: usize> EnsembleTeacher<I, O> {
-    /// Joins teachers with weights, which are scaled to sum to 1.
-    ///
-    /// # Policy
-    /// Probabilities are averaged, not logits: the answer is the logit of the weighted mean probability. A
-    /// mean of logits would let one very sure member outvote the others.
-    ///
-    /// # Errors
-    /// [`TeacherError::Weights`] for no member, or a weight that is not finite and above 0.
-    pub fn new(members: Vec<(f64, Box<dyn Teacher<I, O>>)>, head: Head) -> Result<Self, TeacherError> {
-        let weights: Vec<f64> = members.iter().map(|(weight, _)| *weight).collect();
-        if weights.is_empty() || weights.iter().any(|weight| !(weight.is_finite() && *weight > 0.0)) {
-            return Err(TeacherError::Weights { found: weights });
-        }
-        let total: f64 = weights.iter().sum();
-        let hash =
-            crate::state::hash_texts(members.iter().map(|(weight, member)| format!("{weight} {}", member.hash())));
-        let members = members.into_iter().map(|(weight, member)| (weight / total, member)).collect();
-        Ok(Self { members, head, hash })
-    }
-}
-
-impl<const I: usize, const O: usize> Teacher<I, O> for EnsembleTeacher<I, O> {
-    fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    fn answers_fresh_views(&self) -> bool {
-        self.members.iter().all(|(_, member)| member.answers_fresh_views())
-    }
-
-    fn answer(&self, input: &Tensor<I>, ids: &[SampleId], view: u32) -> Result<Tensor<O>, TeacherError> {
-        let answers = self
-            .members
-            .iter()
-            .map(|(weight, member)| Ok((weight.ln(), member.answer(input, ids, view)?)))
-            .collect::<Result<Vec<_>, TeacherError>>()?;
-        if self.head.is_bernoulli() {
-            let side = |sign: f64| {
-                log_sum_exp(
-                    answers
-                        .iter()
-                        .map(|(log_weight, raw)| log_sigmoid(raw.clone().mul_scalar(sign)).add_scalar(*log_weight)),
-                )
-            };
-            Ok(side(1.0) - side(-1.0))
-        } else {
-            Ok(log_sum_exp(answers.iter().map(|(log_weight, raw)| log_softmax(raw.clone(), 1).add_scalar(*log_weight))))
-        }
-    }
-
-    fn verify_frozen(&self) -> Result<(), TeacherError> {
-        self.members.iter().try_for_each(|(_, member)| member.verify_frozen())
-    }
-}
-
-/// `log Σ exp` over members, element by element; there is at least one.
-fn log_sum_exp<const O: usize>(members: impl Iterator<Item = Tensor<O>>) -> Tensor<O> {
-    members
-        .reduce(|a, b| {
-            let largest = a.clone().max_pair(b.clone());
-            let gap = (a - b).abs();
-            largest + (gap.neg().exp() + 1.0).log()
-        })
-        .expect("an ensemble has members")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Fixed(Vec<f32>, [usize; 2]);
-
-    impl Teacher<4, 2> for Fixed {
-        fn hash(&self) -> &str {
-            "fixed"
-        }
-        fn answers_fresh_views(&self) -> bool {
-            true
-        }
-        fn answer(&self, _: &Tensor<4>, _: &[SampleId], _: u32) -> Result<Tensor<2>, TeacherError> {
-            Ok(Tensor::from_data(TensorData::new(self.0.clone(), self.1), &Device::flex()))
-        }
-        fn verify_frozen(&self) -> Result<(), TeacherError> {
-            Ok(())
-        }
-    }
-
-    fn ensemble(head: Head, members: [(f64, Vec<f32>); 2]) -> Vec<f32> {
-        let shape = [1, members[0].1.len()];
-        let members = members
-            .into_iter()
-            .map(|(weight, values)| (weight, Box::new(Fixed(values, shape)) as Box<dyn Teacher<4, 2>>))
-            .collect();
-        let input = Tensor::zeros([1, 1, 1, 1], &Device::flex());
-        let answer = EnsembleTeacher::new(members, head).unwrap().answer(&input, &[], 0).unwrap();
-        crate::state::host_values(&answer)
-    }
-
-    #[test]
-    fn an_ensemble_averages_probabilities_by_weight() {
-        // Probabilities of class 0: .8 and .2, weights 3 and 1 → .65.
-        let found = ensemble(Head::TwoClassSoftmax, [(3.0, vec![4.0f32.ln(), 0.0]), (1.0, vec![0.0, 4.0f32.ln()])]);
-        let share = 1.0 / (1.0 + (found[1] - found[0]).exp());
-        assert!((share - 0.65).abs() < 1e-6, "{share}");
-    }
-
-    #[test]
-    fn a_sigmoid_ensemble_averages_each_label_for_itself() {
-        // σ: .8 and .5 → .65 at equal weights.
-        let found = ensemble(Head::OneChannel, [(1.0, vec![4.0f32.ln()]), (1.0, vec![0.0])]);
-        let share = 1.0 / (1.0 + (-found[0]).exp());
-        assert!((share - 0.65).abs() < 1e-6, "{share}");
-    }
-
-    #[test]
-    fn a_weight_of_zero_is_refused() {
-        let member = || Box::new(Fixed(vec![0.0], [1, 1])) as Box<dyn Teacher<4, 2>>;
-        assert!(EnsembleTeacher::new(vec![(1.0, member()), (0.0, member())], Head::OneChannel).is_err());
-        assert!(EnsembleTeacher::<4, 2>::new(vec![], Head::OneChannel).is_err());
+    fn hash_now(&self) -> String {
+        self.source.teacher_hash().to_owned()
     }
 }

@@ -48,6 +48,45 @@ fn other_formats_are_named() {
     assert!(matches!(read_raster(file.path()), Err(FormatError::Empty { .. })));
 }
 
+/// Found by fuzzing: a decoder that takes whole colours for granted goes past the end of this one.
+#[test]
+fn a_palette_that_ends_inside_a_colour_is_refused() {
+    let whole = std::fs::read(oracle("palette.png")).unwrap();
+    let name = whole.windows(4).position(|bytes| bytes == b"PLTE").unwrap();
+    let length = u32::from_be_bytes(whole[name - 4..name].try_into().unwrap());
+    for shorter in [1, 2] {
+        let kept = name + 4 + (length - shorter) as usize;
+        let mut sum = flate2::Crc::new();
+        sum.update(&whole[name..kept]);
+        let mut bytes = whole[..name - 4].to_vec();
+        bytes.extend_from_slice(&(length - shorter).to_be_bytes());
+        bytes.extend_from_slice(&whole[name..kept]);
+        bytes.extend_from_slice(&sum.sum().to_be_bytes());
+        bytes.extend_from_slice(&whole[name + 8 + length as usize..]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("palette.png");
+        std::fs::write(&path, bytes).unwrap();
+        let text = read_raster(&path).unwrap_err().to_string();
+        assert!(text.contains("256 colours of three bytes"), "{text}");
+    }
+}
+
+/// Found by fuzzing: the decoder makes grey pixels of what no scan holds, 12,000 rows of them from a hundred bytes.
+#[test]
+fn a_jpeg_whose_bytes_cannot_hold_its_pixels_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.jpg");
+    for name in ["gray.jpg", "progressive.jpg"] {
+        let mut bytes = std::fs::read(oracle(name)).unwrap();
+        let frame = bytes.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
+        // Marker, length and precision stand before rows and columns.
+        bytes[frame + 5..frame + 9].copy_from_slice(&[0x2f, 0, 0x25, 0]);
+        std::fs::write(&path, bytes).unwrap();
+        let text = read_raster(&path).unwrap_err().to_string();
+        assert!(text.contains("bytes can hold") && text.contains("9472 × 12032 pixels promised"), "{name}: {text}");
+    }
+}
+
 #[test]
 fn pictures_cut_anywhere_are_refused() {
     let folder = tempfile::tempdir().unwrap();

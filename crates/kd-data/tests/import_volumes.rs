@@ -173,6 +173,33 @@ fn series_are_numbered_and_their_folders_names_are_gone() {
 }
 
 #[test]
+fn series_of_one_patient_id_are_of_one_subject_and_the_id_is_gone() {
+    let place = Place::new();
+    for (n, (folder, id)) in
+        [("a", "SECRET-1"), ("b", "SECRET-2"), ("c", "        "), ("d", "SECRET-1"), ("e", "        ")]
+            .into_iter()
+            .enumerate()
+    {
+        place.series(&format!("set/{folder}"), n as u16);
+        for file in fs::read_dir(place.path(&format!("set/{folder}"))).unwrap() {
+            let path = file.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.windows(8).position(|window| window == b"SECRET-1").unwrap();
+            bytes[at..at + 8].copy_from_slice(id.as_bytes());
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    let (manifest, set) = import(&place, &request(VolumeFormat::Dicom, &place.path("set")));
+    let subjects: Vec<&str> = set.records().iter().map(|record| record.subject.as_str()).collect();
+    let distinct: std::collections::BTreeSet<&str> = subjects.iter().copied().collect();
+    assert_eq!(subjects[0], subjects[3]);
+    assert_eq!(distinct.len(), 4, "two series that name nobody are two subjects: {subjects:?}");
+    assert!(!manifest.to_toml().contains("SECRET"));
+    let table = fs::read_to_string(place.root.raw_set("mine").join("groups.csv")).unwrap();
+    assert!(!table.contains("SECRET") && table.lines().count() == 6, "{table}");
+}
+
+#[test]
 fn splits_in_folders_are_kept_and_counted() {
     let place = Place::new();
     for (n, name) in ["train/images/a", "train/images/b", "val/c", "test/d"].into_iter().enumerate() {
@@ -272,7 +299,8 @@ fn a_licence_and_a_text_beside_volumes_are_left_out() {
     place.put("scans/LICENSE", b"terms");
     place.put("scans/a/readme.TXT", b"some text");
     let (manifest, set) = import(&place, &request(VolumeFormat::Dicom, &place.path("scans")));
-    assert_eq!((set.records().len(), manifest.source.files.len()), (1, 3));
+    // Three slices and the table of subjects.
+    assert_eq!((set.records().len(), manifest.source.files.len()), (1, 4));
 }
 
 #[test]

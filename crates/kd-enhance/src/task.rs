@@ -294,9 +294,19 @@ mod tests {
         let truth = image([4, 4], |n| n as f32 / 16.0);
         let batch = task.batch(vec![sample("a", truth.clone(), truth)], None, &Device::flex()).unwrap();
         let kind = kd_core::TermKind::Truth(Box::new(ImageDistance::Mse));
-        let term = kd_core::Term { name: "mse".into(), weight: 3.0, ramp: kd_core::Ramp::None, kind };
+        let term =
+            kd_core::Term { name: "mse".into(), weight: 3.0.into(), ramp: kd_core::Ramp::None, kind, exit: None };
         let objective = kd_core::Objective::new(vec![term]).unwrap();
-        let parts = objective.evaluate(&task, &(batch.input + 0.5), &batch.target, None, 0);
+        let seen = kd_core::Seen {
+            task: &task,
+            raw: &(batch.input + 0.5),
+            watched: &kd_core::Watch::nothing(),
+            target: &batch.target,
+            teacher: None,
+            adaptors: &kd_core::Adaptors::default(),
+            moment: kd_core::loss::feature::Moment { ids: &batch.ids, seed: 0, epoch: 0 },
+        };
+        let parts = objective.evaluate(&seen, &[3.0]);
         assert!((parts.total.into_scalar::<f32>() - 0.75).abs() < 1e-6);
     }
 

@@ -5,6 +5,7 @@
 
 mod choice;
 mod conv;
+mod divergence;
 mod elementwise;
 pub mod extension;
 mod memory;

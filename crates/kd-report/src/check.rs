@@ -115,9 +115,8 @@ fn curves(place: &str, curves: &Curves) -> Result<(), RecordError> {
     let mut columns = vec![curves.validation.len()];
     for term in &curves.terms {
         columns.push(term.loss.len());
-        if !term.gradient_share.is_empty() {
-            columns.push(term.gradient_share.len());
-        }
+        let measured = [&term.gradient_share, &term.weight, &term.temperature].map(Vec::len);
+        columns.extend(measured.into_iter().filter(|&length| length > 0));
     }
     if let Some(found) = columns.into_iter().find(|length| *length != epochs) {
         return invalid(&place, &format!("columns of {epochs} epochs"), &format!("a column of {found}"));

@@ -69,8 +69,8 @@ pub fn arms(record: &RunRecord) -> String {
 
 /// Training curves of every arm and seed.
 ///
-/// Columns: student, arm, role, seed, epoch (from 1), quantity (`learning_rate`, `loss`, `gradient_share`,
-/// `validation`), name (term or metric), value, chosen (1 at the chosen epoch, else 0).
+/// Columns: student, arm, role, seed, epoch (from 1), quantity (`learning_rate`, `loss`, `gradient_share`, `weight`
+/// of a term with a share, `temperature` of one that learns it, `validation`), name (term or metric), value, chosen (1 at the chosen epoch, else 0).
 pub fn curves(record: &RunRecord) -> String {
     let mut table = Table::new("student,arm,role,seed,epoch,quantity,name,value,chosen");
     for (group, _, arm) in record.all_arms() {
@@ -80,6 +80,8 @@ pub fn curves(record: &RunRecord) -> String {
             for term in &curves.terms {
                 columns.push(("loss", &term.name, &term.loss));
                 columns.push(("gradient_share", &term.name, &term.gradient_share));
+                columns.push(("weight", &term.name, &term.weight));
+                columns.push(("temperature", &term.name, &term.temperature));
             }
             columns.push(("validation", &curves.validation_metric, &curves.validation));
             for (quantity, name, values) in columns {

@@ -79,11 +79,17 @@ fn arms(text: &mut String, record: &RunRecord) {
     }
 }
 
-/// Loss terms in one line: "0.1 × cross_entropy (labels) + 0.9 × hinton (τ 4, teacher)".
+/// Loss terms in one line: "0.1 × cross_entropy (labels) + 0.9 × hinton (τ 4, teacher)"; a term with a share as "hinton
+/// (τ 4, teacher) at 0.3 of the gradient".
 pub(crate) fn terms(arm: &Arm) -> String {
     let term = |term: &crate::Term| {
         let temperature = term.temperature.map_or(String::new(), |value| format!("\u{3c4} {value}, "));
-        format!("{} \u{d7} {} ({temperature}{})", term.weight, term.name, term.source)
+        let what = format!("{} ({temperature}{})", term.name, term.source);
+        if term.is_share {
+            format!("{what} at {} of the gradient", term.weight)
+        } else {
+            format!("{} \u{d7} {what}", term.weight)
+        }
     };
     if arm.terms.is_empty() { dash() } else { arm.terms.iter().map(term).collect::<Vec<_>>().join(" + ") }
 }

@@ -61,6 +61,12 @@ impl<const D: usize> SegmentTask<D> {
         Ok(Self { head, n_classes, hard, augmentation, augmentation_key })
     }
 
+    /// Number of classes, the background among them.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
     /// What the answers of a network mean.
     #[must_use]
     pub fn head(&self) -> Head {

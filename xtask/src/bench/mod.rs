@@ -6,6 +6,7 @@
 mod compare;
 mod estimates;
 mod host;
+mod peers;
 mod record;
 mod side;
 mod speed;
@@ -18,12 +19,15 @@ use kd_data::store;
 use crate::flags::{BenchCommand, BenchOptions, UsageError};
 use crate::repository;
 use crate::step::{cargo, run, shown};
+pub(crate) use record::Origin;
 use record::Record;
 
 /// Runs the benches of `kd-bench`.
 pub(crate) fn bench(options: &BenchOptions) -> anyhow::Result<u8> {
-    if let Some(BenchCommand::Speed(options)) = &options.command {
-        return speed::speed(options);
+    match &options.command {
+        Some(BenchCommand::Speed(options)) => return speed::speed(options),
+        Some(BenchCommand::Peers(options)) => return peers::peers(options),
+        None => {}
     }
     let root = repository::root();
     if !(options.threshold.is_finite() && options.threshold >= 0.0) {

@@ -14,7 +14,7 @@ const SCHEMA: u64 = 1;
 
 /// When, from what and where something was measured.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) date: String,
     pub(super) revision: String,
     /// Whether files differed from the revision.
@@ -23,7 +23,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn here(root: &Path, begun: SystemTime) -> anyhow::Result<Self> {
+    pub(crate) fn here(root: &Path, begun: SystemTime) -> anyhow::Result<Self> {
         let days = begun.duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs() / 86_400;
         Ok(Self {
             date: date(days),
@@ -34,7 +34,7 @@ impl Origin {
     }
 
     /// The folder's name: date, machine, revision.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}{}", self.date, self.host.slug(), self.revision, if self.dirty { "-dirty" } else { "" })
     }
 
@@ -48,8 +48,13 @@ impl Origin {
         })
     }
 
+    /// The day of the measurement.
+    pub(super) fn date(&self) -> &str {
+        &self.date
+    }
+
     /// The lines under a record's title.
-    pub(super) fn lines(&self, command: &str) -> String {
+    pub(crate) fn lines(&self, command: &str) -> String {
         let dirty = if self.dirty { ", with changes that are in no revision" } else { "" };
         format!("- command: `{command}`\n- revision: `{}`{dirty}\n- machine: {}\n", self.revision, self.host)
     }

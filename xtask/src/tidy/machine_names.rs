@@ -11,7 +11,7 @@ const FOLDERS: [&str; 8] = ["home", "root", "work", "tmp", "opt", "usr/local", "
 const HOSTS: [(&str, &str); 4] = [("crates", ".io"), ("pypi", ".org"), ("pythonhosted", ".org"), ("npmjs", ".com")];
 
 pub(super) fn check(file: &SourceFile) -> Vec<Finding> {
-    if file.path == "Cargo.lock" {
+    if file.path == "Cargo.lock" || file.path.ends_with("/Cargo.lock") {
         return Vec::new();
     }
     let mut findings = Vec::new();

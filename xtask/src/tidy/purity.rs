@@ -1,7 +1,7 @@
 //! One door each: who may print, who may touch files, who may be unsafe.
 //!
 //! Libraries return values and errors; kd-cli and xtask talk. kd-data alone opens files, because it alone knows how a
-//! half-written one is told from a whole one. Inline tests, `tests/`, `benches/` and build scripts may read files.
+//! half-written one is told from a whole one. Inline tests, `tests/`, `benches/`, `fuzz/` and build scripts may read files.
 
 use super::code::{has_word, without_comments_and_literals, without_inline_tests};
 use super::{Finding, SourceFile};
@@ -16,7 +16,7 @@ pub(super) fn check(file: &SourceFile) -> Vec<Finding> {
     let path = file.path.as_str();
     let under = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
     let is_build_script = path.ends_with("/build.rs");
-    let is_test = path.contains("/tests/") || path.contains("/benches/") || under(&["benches/"]);
+    let is_test = path.contains("/tests/") || path.contains("/benches/") || under(&["benches/", "fuzz/"]);
 
     let code = without_comments_and_literals(&file.text);
     let shipped = without_inline_tests(&code);

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use kd_core::Watch;
 
 use super::mobile::Mobile;
 use super::resnet::ResNet;
@@ -46,10 +47,16 @@ impl Classifier {
     /// [`check_input`](super::NetworkSpec::check_input) refuses.
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_watched(images, &mut Watch::nothing())
+    }
+
+    /// Answers a batch and shows the features at the taps: `stem`, `layer1` to `layer4` and `pooled` of residual networks,
+    /// `stage1` to `stage5` of VGG, `stem`, `block1` and on and `pooled` of mobile ones.
+    pub fn forward_watched(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
         match self {
-            Self::ResNet(network) => network.forward(images),
-            Self::Vgg(network) => network.forward(images),
-            Self::Mobile(network) => network.forward(images),
+            Self::ResNet(network) => network.forward(images, watch),
+            Self::Vgg(network) => network.forward(images, watch),
+            Self::Mobile(network) => network.forward(images, watch),
         }
     }
 }

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::Activation;
 use kd_kernels::nn::{BatchNorm, Conv2d, ConvConfig, conv_norm};
 
@@ -64,6 +65,8 @@ impl ConvNorm {
 }
 
 /// Mean over the image: `[batch, channel, height, width]` to `[batch, channel]`.
-pub(crate) fn global_average(input: Tensor<4>) -> Tensor<2> {
-    adaptive_avg_pool2d(input, [1, 1]).flatten(1, 3)
+pub(crate) fn global_average(input: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
+    let pooled = adaptive_avg_pool2d(input, [1, 1]);
+    watch.see("pooled", &pooled);
+    pooled.flatten(1, 3)
 }

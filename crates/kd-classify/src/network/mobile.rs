@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 
 use super::layer::{ConvNorm, ConvShape, global_average};
 use super::spec::Stem;
@@ -113,11 +114,14 @@ pub struct Mobile {
 }
 
 impl Mobile {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let features = self.blocks.iter().fold(self.stem.forward(images), |features, block| {
-            block.pointwise.forward(block.depthwise.forward(features))
-        });
-        self.fc.forward(global_average(features))
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
+        let mut features = self.stem.forward(images);
+        watch.see("stem", &features);
+        for (place, block) in self.blocks.iter().enumerate() {
+            features = block.pointwise.forward(block.depthwise.forward(features));
+            watch.see(format_args!("block{}", place + 1), &features);
+        }
+        self.fc.forward(global_average(features, watch))
     }
 }
 

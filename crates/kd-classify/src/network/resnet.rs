@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::Activation;
 use kd_kernels::nn::{BatchNorm, Conv2d, add_relu, conv_norm};
 
@@ -168,15 +169,19 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
         let mut features = conv_norm(&self.conv1, &self.bn1, images, Activation::Relu);
+        watch.see("stem", &features);
         if let Some(pool) = &self.maxpool {
             features = pool.forward(features);
         }
-        for stage in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
+        for (place, stage) in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().enumerate() {
             features = stage.iter().fold(features, |features, block| block.forward(features));
+            if !stage.is_empty() {
+                watch.see(format_args!("layer{}", place + 1), &features);
+            }
         }
-        self.fc.forward(global_average(features))
+        self.fc.forward(global_average(features, watch))
     }
 }
 

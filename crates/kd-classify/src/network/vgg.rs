@@ -6,6 +6,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::Activation;
 use kd_kernels::nn::{BatchNorm, Conv2d, conv_norm};
 
@@ -131,11 +132,12 @@ pub struct Vgg {
 }
 
 impl Vgg {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<2> {
         let mut features = images;
         let mut units = self.features.iter();
         for (stage, (convs, _)) in STAGES.into_iter().enumerate() {
             features = units.by_ref().take(convs).fold(features, |features, unit| unit.forward(features));
+            watch.see(format_args!("stage{}", stage + 1), &features);
             if stage + 1 < STAGES.len() || self.last_pool {
                 features = self.pool.forward(features);
             }

@@ -35,7 +35,8 @@ pub(crate) struct ImportArgs {
     /// SPDX identifier of the license, or LicenseRef-… for terms without one
     #[arg(long, value_name = "SPDX")]
     pub(crate) license: String,
-    /// CSV with the columns `file,group`: who each image belongs to
+    /// CSV with the columns `file,group`: who each image belongs to [default: the Patient ID of a DICOM series, else each
+    /// image to nobody else]
     #[arg(long, value_name = "CSV")]
     pub(crate) groups: Option<PathBuf>,
     /// Copy the files instead of linking them

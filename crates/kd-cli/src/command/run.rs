@@ -4,35 +4,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use kd_data::catalog;
-use kd_data::store::SoftStore;
 use kd_data::{Manifest, Root};
-use kd_image::{SampleSource, Split};
 
-use crate::args::{RunArgs, Stage};
+use crate::args::{LabelArgs, RunArgs, Stage};
 use crate::dense::enhance::{self, Enhance};
 use crate::dense::segment::{self, Segment};
-use crate::dense::{self, DenseExperiment, DensePrepared, DenseTask};
+use crate::dense::{self, DenseExperiment, DensePrepared, DenseRoad, DenseTask};
 use crate::device;
 use crate::output::{Output, UsageError, usage};
 use crate::recipe::{self, AnySource, Arm, Experiment};
 use crate::stage::dry_run::Forecast;
-use crate::stage::label::{TaughtTeacher, label, teach};
-use crate::stage::learned::{Learned, Lessons};
-use crate::stage::prepare::Prepared;
-use crate::stage::{Context, dry_run, learn, prepare, report};
+use crate::stage::given::AnswerFiles;
+use crate::stage::learned::Learned;
+use crate::stage::{Context, dry_run, road};
 
 /// Where a walk ends.
 pub(super) enum Goal<'a> {
-    Stage(Stage),
+    Stage(Stage, AnswerFiles<'a>),
     /// The runs of some arms, judged on the validation split alone.
     Learn(&'a dyn Fn(&Arm) -> bool),
 }
 
 /// Walks an experiment up to `stage`.
 pub(crate) fn run(args: &RunArgs, stage: Stage, root: &Root, out: &Output) -> Result<bool> {
-    walk(args, &[], &Goal::Stage(stage), root, out, &watch()?)?;
+    walk(args, &[], &Goal::Stage(stage, AnswerFiles::default()), root, out, &watch()?)?;
+    Ok(true)
+}
+
+/// Walks an experiment up to its soft labels, or stores somebody else's for it.
+pub(crate) fn label(args: &LabelArgs, root: &Root, out: &Output) -> Result<bool> {
+    if let Some(to) = args.to.as_ref().filter(|to| to.exists()) {
+        bail!("`{}` is there already, expected a new file for the answers\nhint: choose another --to", to.display());
+    }
+    let files = AnswerFiles { from: args.from.as_deref(), to: args.to.as_deref() };
+    walk(&args.run, &[], &Goal::Stage(Stage::Label, files), root, out, &watch()?)?;
     Ok(true)
 }
 
@@ -51,13 +58,16 @@ pub(super) fn walk(
             let manifest = catalog::resolve(root, &source.recipe.data.name)?;
             let experiment = Experiment::new(&source, &manifest).map_err(usage)?;
             let walk = Walk { args, goal, root, out, stop, manifest: &manifest };
-            walk.with(&experiment, &experiment.recipe.student.seeds, |context| match goal {
-                Goal::Learn(only) => classify_arms(context, only),
-                Goal::Stage(_) if args.dry_run => {
-                    show(&dry_run::run(context)?, &experiment.recipe.title, out);
-                    Ok(Vec::new())
+            walk.with(&experiment, &experiment.recipe.student.seeds, |context| {
+                experiment.check_taps(&context.device.device).map_err(usage)?;
+                match goal {
+                    Goal::Learn(only) => road::learn_arms(context, only),
+                    Goal::Stage(..) if args.dry_run => {
+                        show(&dry_run::run(context)?, &experiment.recipe.title, out);
+                        Ok(Vec::new())
+                    }
+                    Goal::Stage(stage, files) => road::walk(context, *stage, *files).map(|()| Vec::new()),
                 }
-                Goal::Stage(stage) => classify(context, *stage).map(|()| Vec::new()),
             })
         }
         AnySource::Segment(source) => {
@@ -140,15 +150,15 @@ impl Walk<'_> {
     ) -> Result<Vec<Learned>> {
         experiment.check_arms::<D, I>().map_err(usage)?;
         self.with(experiment, &experiment.seeds, |context| {
-            let stage = match self.goal {
-                Goal::Learn(only) => return dense::learn_arms::<T, D, I>(context, only, || prepare(context)),
-                Goal::Stage(stage) => *stage,
-            };
-            if self.args.dry_run {
-                let forecast = dense::dry_run::run::<T, D, I>(context, &prepare(context)?)?;
-                show(&forecast, &experiment.title, self.out);
-            } else {
-                dense::walk::<T, D, I>(context, stage, || prepare(context))?;
+            experiment.check_taps::<D, I>(&context.device.device).map_err(usage)?;
+            let road = DenseRoad { context, prepare: || prepare(context) };
+            match self.goal {
+                Goal::Learn(only) => return road::learn_arms(&road, only),
+                Goal::Stage(..) if self.args.dry_run => {
+                    let forecast = dense::dry_run::run::<T, D, I>(context, &prepare(context)?)?;
+                    show(&forecast, &experiment.title, self.out);
+                }
+                Goal::Stage(stage, files) => road::walk(&road, *stage, *files)?,
             }
             Ok(Vec::new())
         })
@@ -183,63 +193,6 @@ fn demand_begun<E>(context: &Context<'_, E>) -> Result<()> {
         )
         .into());
     }
-    Ok(())
-}
-
-/// Learns some arms, and gives what they are worth on the validation split.
-fn classify_arms(context: &Context<'_>, only: &dyn Fn(&Arm) -> bool) -> Result<Vec<Learned>> {
-    let prepared = prepare::run(context)?;
-    let teacher = teach(context, &prepared)?;
-    let soft = label(context, &prepared, &teacher)?;
-    learn_each(context, &prepared, &teacher, soft.as_ref(), only)
-}
-
-fn learn_each(
-    context: &Context<'_>,
-    prepared: &Prepared,
-    teacher: &TaughtTeacher,
-    soft: Option<&Arc<SoftStore>>,
-    only: &dyn Fn(&Arm) -> bool,
-) -> Result<Vec<Learned>> {
-    let experiment = context.experiment;
-    let select = &experiment.student_plan.select;
-    let lessons = Lessons { students: &experiment.students, arms: &experiment.arms, select, out: context.out };
-    lessons.each(
-        only,
-        |student| &student.name,
-        |student, arm| Ok(learn::run(context, prepared, teacher, soft, student, arm)?.runs),
-    )
-}
-
-fn classify(context: &Context<'_>, stage: Stage) -> Result<()> {
-    let out = context.out;
-    if matches!(stage, Stage::Score | Stage::Report | Stage::Run) {
-        let reported = report::run(context)?;
-        if out.is_json() {
-            let record: serde_json::Value = serde_json::from_str(&reported.record)?;
-            out.json(&record)?;
-        } else {
-            out.data(&reported.summary);
-            out.data(format!("report: {}", reported.folder.join("report.html").display()));
-        }
-        return Ok(());
-    }
-    let prepared = prepare::run(context)?;
-    let counts = Split::ALL.map(|split| format!("{} {split}", prepared.split(split).len())).join(", ");
-    out.note(format!("prepared {} ({counts})", &prepared.store.identity()[..12]));
-    if stage == Stage::Prepare {
-        return Ok(());
-    }
-    let teacher = teach(context, &prepared)?;
-    out.note(format!("teacher {} is ready", &teacher.hash[..12]));
-    if stage == Stage::Teach {
-        return Ok(());
-    }
-    let soft = label(context, &prepared, &teacher)?;
-    if stage == Stage::Label {
-        return Ok(());
-    }
-    learn_each(context, &prepared, &teacher, soft.as_ref(), &|_| true)?;
     Ok(())
 }
 

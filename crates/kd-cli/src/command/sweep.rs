@@ -10,8 +10,8 @@ use super::run::{Goal, walk, watch};
 use crate::args::SweepArgs;
 use crate::output::{Output, UsageError, columns};
 use crate::recipe::Arm;
+use crate::stage::compare::role;
 use crate::stage::learned::Learned;
-use crate::stage::record::role;
 
 /// Most combinations in one sweep; more is a typing error, or days.
 const MOST: usize = 200;

@@ -4,12 +4,13 @@ use anyhow::Result;
 use kd_core::train::{Plan, Views};
 use kd_image::Split;
 
-use super::stages::{Of, student_id, teach, teacher_id};
+use super::stages::{self, Of, student_id};
 use super::{DensePrepared, DenseTask, Sized};
 use crate::recipe::Arm;
 use crate::stage::Context;
+use crate::stage::answers::SoftLabels;
 use crate::stage::dry_run::{Forecast, Load, Step, measure, training};
-use crate::stage::training::is_finished;
+use crate::stage::members::of_members;
 
 /// Measures one step of every network and adds up.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -32,22 +33,30 @@ pub(crate) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
         (Load { multiply_adds, bytes, step_seconds }, forward_seconds)
     };
     let mut steps = Vec::new();
-    let id = teacher_id(context, prepared)?;
-    // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
-    let hash = if is_finished(context, &id) { teach(context, prepared)?.hash } else { id.clone() };
+    let runs = stages::runs(context, prepared)?;
+    // A dry run opens a teacher that is there, and trains nothing.
+    let taught = runs.are_finished(context).then(|| stages::teach(context, prepared)).transpose()?;
     let (teaching, forward_seconds) = load(&experiment.teacher, &experiment.teacher_plan);
-    let name = format!("teach {}", experiment.teacher.name);
-    steps.push(training(context, name, &id, n_train, &experiment.teacher_plan, &teaching));
+    for (member, id) in runs.members.iter().enumerate() {
+        let name = format!("teach {}{}", experiment.teacher.name, of_members(member, runs.members.len()));
+        steps.push(training(context, name, id, n_train, &experiment.teacher_plan, &teaching));
+    }
+    for (fold, id) in runs.folds.iter().enumerate() {
+        let name = format!("teach {} without fold {} of {}", experiment.teacher.name, fold + 1, runs.folds.len());
+        let n_others = n_train - n_train / runs.folds.len();
+        steps.push(training(context, name, id, n_others, &experiment.teacher_plan, &teaching));
+    }
     if let Views::Numbered { count } = experiment.views
-        && experiment.arms.iter().any(Arm::distills)
+        && experiment.arms.iter().any(Arm::asks_teacher)
     {
         let samples = n_train as f64 * f64::from(count);
+        let asked = samples * runs.members.len() as f64;
         steps.push(Step {
             name: format!("label {count} views"),
             state: "to do",
             optimizer_steps: 0,
-            tflop: 2.0 * samples * teaching.multiply_adds as f64 / 1e12,
-            seconds: forward_seconds * samples / experiment.teacher_plan.batch_size as f64,
+            tflop: 2.0 * asked * teaching.multiply_adds as f64 / 1e12,
+            seconds: forward_seconds * asked / experiment.teacher_plan.batch_size as f64,
             // Two bytes a value.
             disk_bytes: 2 * samples as u64 * answer.iter().product::<usize>() as u64,
         });
@@ -56,10 +65,16 @@ pub(crate) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
         let plan = &experiment.student_plan;
         let (learning, _) = load(student, plan);
         for arm in &experiment.arms {
+            // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
+            let nothing_stored = SoftLabels::default();
+            let lesson =
+                taught.as_ref().map(|teacher| teacher.lesson(arm, &nothing_stored).map(|lesson| lesson.hash()));
+            let lesson = lesson.transpose()?;
+            let hash = lesson.as_ref().unwrap_or(&runs.members[0]);
             for &seed in context.seeds {
-                let id = student_id(context, prepared, &hash, (student, arm, seed))?;
+                let id = student_id(context, prepared, hash, (student, arm, seed))?;
                 let name = format!("learn {} {} seed {seed}", student.name, arm.name);
-                steps.push(training(context, name, &id, n_train, plan, &learning));
+                steps.push(training(context, name, &id, n_train, plan, &learning.times(arm.learners())));
             }
         }
     }

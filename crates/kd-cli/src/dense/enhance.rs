@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_core::loss::{self, DistillLoss, LossError, Parameters, Sizes};
+use kd_core::{Averaging, Committee, Network as _};
 use kd_data::format::{NpyArray, NpyValue, StoredArray};
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{Blocks, DenseIntensity, DenseRequest, PairRequest, VolumeSet, prepare_pairs};
@@ -184,15 +185,15 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
     let facts: Vec<MetricFacts> =
         metrics.iter().map(|metric| facts_of(*metric, &recipe.score.range, unit_name)).collect();
     let place = |name: &String| Scoring::place(&facts, name, "score.secondary");
-    let arms: Vec<Arm> = recipe.arm.iter().map(|table| Arm::new(table, sizes)).collect::<Result<_>>()?;
+    let folding = recipe.teacher.folding()?;
+    let arms: Vec<Arm> = recipe.arm.iter().map(|table| Arm::new(table, sizes, folding)).collect::<Result<_>>()?;
     if let Some(arm) = arms.iter().find(|arm| arm.terms.iter().any(|term| term.smoothing > 0.0)) {
         bail!("arm `{}` smooths labels, expected none: an image has no label", arm.name);
     }
-    let train = &recipe.teacher.train;
     for (key, given) in [
         ("weights", recipe.teacher.weights.is_some()),
         ("calibrate", recipe.teacher.calibrate),
-        ("train.label_smoothing", train.label_smoothing.is_some()),
+        ("train.label_smoothing", recipe.teacher.smoothing() > 0.0),
     ] {
         ensure!(!given, "`teacher.{key}` is set, which enhancement does not know\nhint: leave it out");
     }
@@ -206,7 +207,10 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
         claim_limit: data.claim_limit.clone(),
         request: input,
         views,
+        folding,
         teacher: sized(&recipe.teacher.name, &recipe.teacher.network)?,
+        members: recipe.teacher.weights_of_members()?,
+        package: recipe.teacher.package.clone(),
         teacher_plan,
         smoothing: 0.0,
         students: recipe.student.size.iter().map(|size| sized(&size.name, &size.network)).collect::<Result<_>>()?,
@@ -318,6 +322,10 @@ impl DenseTask<2, 4> for Enhance {
         [[1, 1, height, width], [1, 1, height * factor, width * factor]]
     }
 
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
     fn build(&self, name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<4>>, LossError> {
         loss::build_image::<4>(name, parameters)
     }
@@ -339,9 +347,13 @@ impl DenseTask<2, 4> for Enhance {
         Ok(Vec::new())
     }
 
+    fn averaging(&self) -> Averaging {
+        Averaging::Values
+    }
+
     fn answer(
         &self,
-        network: &Restorer,
+        network: &Committee<Restorer>,
         prepared: &DensePrepared<()>,
         case: usize,
         device: &Device,

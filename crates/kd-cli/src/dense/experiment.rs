@@ -1,13 +1,14 @@
 //! An experiment of a dense task: its parts are known to fit each other.
 
 use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
 use kd_core::Objective;
 use kd_core::train::{Plan, Views};
 use kd_data::leak::LeakPolicy;
 use kd_data::prepare::DenseRequest;
 
 use super::{DenseTask, MetricFacts};
-use crate::recipe::{Arm, PackageTable};
+use crate::recipe::{Arm, Folding, PackageTable, taps_of};
 
 /// A network with what it takes.
 pub(crate) struct Sized<S, N> {
@@ -56,7 +57,13 @@ pub(crate) struct DenseExperiment<T, S, N> {
     pub(crate) request: DenseRequest,
     pub(crate) task: T,
     pub(crate) views: Views,
+    /// Of cross-fitting, where the recipe asks for it.
+    pub(crate) folding: Option<Folding>,
     pub(crate) teacher: Sized<S, N>,
+    /// How much the answer of each member of the teacher counts.
+    pub(crate) members: Vec<f64>,
+    /// A finished student that teaches instead of a network that is trained here.
+    pub(crate) package: Option<String>,
     pub(crate) teacher_plan: Plan,
     pub(crate) smoothing: f64,
     pub(crate) students: Vec<Sized<S, N>>,
@@ -68,11 +75,26 @@ pub(crate) struct DenseExperiment<T, S, N> {
 
 impl<T, S, N> DenseExperiment<T, S, N> {
     /// The objective of an arm, built anew.
-    pub(crate) fn objective<const D: usize, const I: usize>(&self, arm: &Arm) -> Result<Objective<I>>
+    pub(crate) fn objective<const D: usize, const I: usize>(&self, arm: &Arm) -> Result<Objective<I, I>>
     where
         T: DenseTask<D, I>,
     {
-        arm.objective(|name, parameters| self.task.build(name, parameters))
+        arm.objective(self.task.classes(), |name, parameters| self.task.build(name, parameters))
+    }
+
+    /// Checks the taps that arms name against the networks of teacher and students.
+    pub(crate) fn check_taps<const D: usize, const I: usize>(&self, device: &Device) -> Result<()>
+    where
+        T: DenseTask<D, I, Spec = S>,
+    {
+        let [shape, _] = self.task.shapes();
+        let taps = |spec: &S| taps_of(&self.task.init(spec, device), shape, device);
+        for arm in &self.arms {
+            arm.check_taps(&self.objective::<D, I>(arm)?, || taps(&self.teacher.spec), device, {
+                self.students.iter().map(|student| (student.name.as_str(), || taps(&student.spec)))
+            })?;
+        }
+        Ok(())
     }
 
     /// Refuses arms that this task cannot have.
@@ -82,6 +104,7 @@ impl<T, S, N> DenseExperiment<T, S, N> {
     {
         for arm in &self.arms {
             self.objective::<D, I>(arm)?;
+            arm.check_plan(&self.student_plan, self.members.len())?;
             if arm.unlabelled {
                 bail!("arm `{}` is `unlabelled`, which only classification knows", arm.name);
             }

@@ -13,6 +13,7 @@ mod report;
 pub(crate) mod segment;
 pub(crate) mod segment_volume;
 mod stages;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use burn::tensor::Device;
 use kd_core::loss::{DistillLoss, LossError, Parameters};
-use kd_core::{Network, Task};
+use kd_core::{Averaging, Committee, Network, Task};
 use kd_data::format::{NpyValue, StoredArray};
 use kd_data::leak::LeakReport;
 use kd_data::store::{DenseAnswer, DenseSource, DenseStore, Element};
@@ -34,7 +35,7 @@ use serde::Serialize;
 pub(crate) use cases::CaseTable;
 pub(crate) use experiment::{DenseExperiment, Sized};
 pub(crate) use report::{Finished, PackFacts};
-pub(crate) use stages::{learn_arms, walk};
+pub(crate) use walk::DenseRoad;
 
 /// A reported number: what it is called, what it means, and which way is better.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +129,10 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     /// Shapes of a training input and of its answer, for a batch of one.
     fn shapes(&self) -> [[usize; I]; 2];
 
-    /// A distillation loss by its name.
+    /// How many classes there are, where each point of an answer has one.
+    fn classes(&self) -> Option<usize>;
+
+    /// A distillation loss on answers by its name.
     fn build(&self, name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<I>>, LossError>;
 
     /// How the teacher's stored answers are kept.
@@ -143,10 +147,13 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
     /// How often each class of the data set occurs in a split, where there are classes.
     fn class_counts(&self, prepared: &DensePrepared<Self::Cases>, split: Split) -> Result<Vec<u64>>;
 
+    /// What of the answers of a teacher's members is averaged.
+    fn averaging(&self) -> Averaging;
+
     /// Answers a scored test case; the array is kept, and all numbers follow from it.
     fn answer(
         &self,
-        network: &Self::Network,
+        network: &Committee<Self::Network>,
         prepared: &DensePrepared<Self::Cases>,
         case: usize,
         device: &Device,

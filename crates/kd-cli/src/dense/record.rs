@@ -11,13 +11,14 @@ use kd_report::{
 };
 
 use super::experiment::Scoring;
-use super::stages::{Of, Scored, Taught};
+use super::stages::{Of, Scored};
 use super::{CaseTable, DensePrepared, DenseTask, MetricFacts, Subgroup, cases};
 use crate::stage::Context;
-use crate::stage::compare::{Compared, Comparison, Found, adjust};
+use crate::stage::compare::{Compared, Comparison, Found, adjust, role, too_few_draws};
 use crate::stage::evidence::{Statistics, of_score, over_seeds};
 use crate::stage::facts::{leak_findings, provenance, shared_protocol};
-use crate::stage::record::{Measured, curves, network_facts, role, task_term, terms};
+use crate::stage::record::{Measured, curves, network_facts, origin_of, task_term, terms};
+use crate::stage::taught::Taught;
 use crate::stage::training::FinishedRun;
 
 /// One student size: its arms, each with runs and judged answers in the order of the seeds.
@@ -40,7 +41,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     task: ReportTask,
     prepared: &DensePrepared<T::Cases>,
     grouping: &Grouping,
-    teacher: &Taught<T::Network>,
+    teacher: &Taught<I, I>,
     evidence: &Evidence,
 ) -> Result<RunRecord> {
     let experiment = context.experiment;
@@ -50,10 +51,10 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let sorts = prepared.sorts()?;
     let maker = Maker { scoring, parts: &parts, sorts: &sorts, statistics, grouping };
     let teacher_scored = std::slice::from_ref(&evidence.teacher);
-    let seeds = [experiment.teacher_plan.seed];
-    let mut teacher_arm =
-        maker.arm(("teacher", Role::Teacher), &seeds, (std::slice::from_ref(&teacher.run), teacher_scored), None);
+    let (members, seed) = (&teacher.members.runs, experiment.teacher_plan.seed);
+    let mut teacher_arm = maker.arm(("teacher", Role::Teacher), &[seed], (&members[..1], teacher_scored), None);
     teacher_arm.terms = vec![task_term(1.0)];
+    teacher_arm.curves = (seed..).zip(members).filter_map(|(seed, run)| curves(seed, run)).collect();
     let (mut students, mut found) = (Vec::new(), Found::default());
     for (student, of_student) in experiment.students.iter().zip(&evidence.students) {
         let alone = experiment.arms.iter().position(|arm| role(arm) == Role::Alone);
@@ -92,6 +93,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let baselines = experiment.task.do_nothing(prepared, grouping)?.map(|(name, table)| maker.baseline(name, &table));
     let spec = experiment.teacher.spec.to_string();
     let (parameters, multiply_adds) = (experiment.teacher.parameters, experiment.teacher.multiply_adds);
+    let count = members.len() as u64;
     let intervals = (scoring.level, scoring.resamples, scoring.seed);
     let mut protocol = shared_protocol(&experiment.student_plan, experiment.views, context.seeds, intervals);
     protocol.push(Fact { name: "Means".into(), value: cases::policy() });
@@ -102,6 +104,8 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
         protocol.push(Fact { name: "Held out".into(), value });
     }
     protocol.extend(experiment.task.protocol());
+    protocol.extend(too_few_draws(&found.differences, scoring.resamples));
+    let (differences, gaps) = found.gaps_of(&experiment.scoring.package.arm);
     Ok(RunRecord {
         schema: SCHEMA,
         title: experiment.title.clone(),
@@ -113,15 +117,15 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
         primary_metric: scoring.metrics[scoring.primary].name.clone(),
         baselines: baselines.into_iter().collect(),
         teacher: ReportTeacher {
-            network: network_facts(&spec, parameters, multiply_adds, &evidence.teacher_measured),
-            origin: "trained in this experiment".into(),
+            network: network_facts(&spec, parameters * count, multiply_adds * count, &evidence.teacher_measured),
+            origin: origin_of(experiment.package.as_ref(), members.len()),
             hash_before: teacher.hash.clone(),
             hash_after: evidence.teacher_hash_after.clone(),
             arm: teacher_arm,
         },
         students,
-        differences: found.differences,
-        gaps: found.gaps,
+        differences,
+        gaps,
     })
 }
 
@@ -187,7 +191,7 @@ impl Maker<'_> {
             calibration: None,
             operating_point: None,
             teacher_agreement: None,
-            curves: seeds.iter().zip(runs).map(|(&seed, run)| curves(seed, run)).collect(),
+            curves: seeds.iter().zip(runs).filter_map(|(&seed, run)| curves(seed, run)).collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Tensor;
-use kd_core::{Network, State, Teacher};
+use kd_core::{Network, State};
 use kd_data::Manifest;
 use kd_data::prepare::DenseRequest;
 use kd_data::store::{StagedFolder, write_atomic};
@@ -12,13 +12,16 @@ use kd_metrics::Grouping;
 use kd_report::{Exhibit, Role, TIMING_SCHEMA, Timing, html, json, markdown};
 
 use super::record::{self, Evidence, StudentEvidence};
-use super::stages::{self, Of, Scored, Taught};
+use super::stages::{self, Of, Scored};
 use super::{DensePrepared, DenseTask};
 use crate::host;
 use crate::package::Provenance;
-use crate::stage::record::{Measured, role};
+use crate::stage::compare::role;
+use crate::stage::members::Members;
+use crate::stage::record::Measured;
 use crate::stage::report::Reported;
-use crate::stage::training::FinishedRun;
+use crate::stage::taught::Taught;
+use crate::stage::training::{Epoch, FinishedRun};
 use crate::stage::{Context, identity};
 
 /// Forward passes of one sample for a latency figure, after a warm-up.
@@ -82,14 +85,13 @@ pub(super) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let runs = context.timed("learn", || {
         let of_student = |student| {
             let arms = experiment.arms.iter();
-            arms.map(|arm| stages::learn(context, &prepared, &teacher, soft.as_ref(), (student, arm)))
+            arms.map(|arm| stages::learn(context, &prepared, &teacher, &soft, (student, arm)))
                 .collect::<Result<Vec<_>>>()
         };
         experiment.students.iter().map(of_student).collect::<Result<Vec<_>>>()
     })?;
     let evidence = context.timed("score", || {
-        let name = format!("teacher {}", experiment.teacher.name);
-        let scored = stages::score(context, &prepared, &grouping, (&experiment.teacher.spec, &teacher.run, &name))?;
+        let scored = stages::score_teacher(context, &prepared, &grouping, &teacher.members)?;
         let mut students = Vec::new();
         for (student, arms) in experiment.students.iter().zip(runs) {
             let measured = measure(context, &student.spec, &arms[0][0].chosen)?;
@@ -104,12 +106,12 @@ pub(super) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
         }
         Ok(Evidence {
             teacher: scored,
-            teacher_measured: measure(context, &experiment.teacher.spec, &teacher.run.chosen)?,
-            teacher_hash_after: stages::hash_now::<T::Network, I>(&teacher),
+            teacher_measured: measure_teacher(context, &teacher.members)?,
+            teacher_hash_after: teacher.live.hash_now(),
             students,
         })
     })?;
-    Teacher::<I, I>::verify_frozen(&teacher.live)?;
+    teacher.live.verify_frozen()?;
     let folder = context.timed("report", || write(context, &prepared, &grouping, &teacher, &evidence, start))?;
     let text = kd_data::text::read_text(&folder.join("record.json"))?;
     let record = json::read_record(&text)?;
@@ -122,31 +124,33 @@ fn measure<T: DenseTask<D, I>, const D: usize, const I: usize>(
     spec: &T::Spec,
     state: &State,
 ) -> Result<Measured> {
-    let (task, device) = (&context.experiment.task, &context.device.device);
-    let network = state.load_into(task.init(spec, device))?;
-    let [shape, _] = task.shapes();
-    let input = Tensor::<I>::zeros(shape, device);
-    let mut times: Vec<f64> = (0..LATENCY_RUNS + 3)
-        .map(|_| {
-            let start = Instant::now();
-            let _answer = network.forward(input.clone()).into_data();
-            1e3 * start.elapsed().as_secs_f64()
-        })
-        .skip(3)
-        .collect();
-    times.sort_by(f64::total_cmp);
-    Ok(Measured {
-        file_bytes: state.to_bytes().len() as u64,
-        latency_p50_ms: times[LATENCY_RUNS / 2],
-        latency_p95_ms: times[LATENCY_RUNS * 95 / 100],
-    })
+    let network = state.load_into(context.experiment.task.init(spec, &context.device.device))?;
+    Ok(latency(context, &network, state.to_bytes().len()))
+}
+
+/// The same of the teacher's members as one.
+fn measure_teacher<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    members: &Members,
+) -> Result<Measured> {
+    Ok(latency(context, &stages::committee(context, members, Epoch::Chosen)?, members.file_bytes()))
+}
+
+fn latency<T: DenseTask<D, I>, const D: usize, const I: usize>(
+    context: &Context<'_, Of<T, D, I>>,
+    network: &impl Network<I, I>,
+    bytes: usize,
+) -> Measured {
+    let [shape, _] = context.experiment.task.shapes();
+    let input = Tensor::<I>::zeros(shape, &context.device.device);
+    Measured::of(network, &input, bytes, (LATENCY_RUNS, 3))
 }
 
 fn write<T: DenseTask<D, I>, const D: usize, const I: usize>(
     context: &Context<'_, Of<T, D, I>>,
     prepared: &DensePrepared<T::Cases>,
     grouping: &Grouping,
-    teacher: &Taught<T::Network>,
+    teacher: &Taught<I, I>,
     evidence: &Evidence,
     start: Instant,
 ) -> Result<std::path::PathBuf> {
@@ -154,7 +158,7 @@ fn write<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let arms = evidence.students.iter().flat_map(|student| &student.arms);
     let runs: Vec<&str> = arms.flat_map(|(runs, _)| runs.iter().map(|run| run.id.as_str())).collect();
     let version = (host::revision(), host::dirty());
-    let id = identity("report", &(&experiment.text, &teacher.run.id, &runs, version, &context.device.name))?;
+    let id = identity("report", &(&experiment.text, &teacher.members.id()?, &runs, version, &context.device.name))?;
     let folder = context.root.reports().join(format!("{}-{}", experiment.name, &id[..12]));
     if folder.is_dir() {
         return Ok(folder);
@@ -211,7 +215,7 @@ fn packed<T: DenseTask<D, I>, const D: usize, const I: usize>(
 /// The student that the recipe names, of the seed with the best validation measure; of equal seeds the first.
 fn finished<'a, T: DenseTask<D, I>, const D: usize, const I: usize>(
     context: &'a Context<'_, Of<T, D, I>>,
-    teacher: &'a Taught<T::Network>,
+    teacher: &'a Taught<I, I>,
     evidence: &'a Evidence,
 ) -> Result<Finished<'a, T::Spec, T::Design>> {
     let experiment = context.experiment;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use kd_core::loss::{self, DistillLoss, LossError, Parameters, Sizes};
+use kd_core::{Averaging, Committee};
 use kd_data::format::{NpyArray, NpyValue, StoredArray};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, MaskValues, Task as DataTask};
@@ -24,8 +25,8 @@ use super::segment_volume::{self, Answered, network_classes};
 use super::{
     CaseTable, CaseValues, DenseExperiment, DensePrepared, DenseTask, Finished, MetricFacts, PackFacts, Sized, pictures,
 };
-use crate::package::{AnyCard, HeadKind, Package, Provenance, SCHEMA};
-use crate::recipe::{Arm, SegmentRecipe, Source, TaskKind, plan};
+use crate::package::{AnyCard, Package, Provenance, SCHEMA};
+use crate::recipe::{Arm, HeadKind, SegmentRecipe, Source, TaskKind, plan};
 use crate::stage::Context;
 use crate::stage::prepare::generate;
 
@@ -186,6 +187,7 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
     let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: points };
     let metrics = metric_facts(recipe.score.tolerance_mm, task.request.objects.is_some());
     let place = |name: &String| Scoring::place(&metrics, name, "score.secondary");
+    let folding = recipe.teacher.folding()?;
     let experiment = DenseExperiment {
         name: source.name.clone(),
         text: source.text.clone(),
@@ -197,12 +199,15 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
         request,
         task,
         views,
+        folding,
         teacher: sized(&recipe.teacher.name, &recipe.teacher.network)?,
+        members: recipe.teacher.weights_of_members()?,
+        package: recipe.teacher.package.clone(),
         teacher_plan,
-        smoothing: recipe.teacher.train.label_smoothing.unwrap_or(0.0),
+        smoothing: recipe.teacher.smoothing(),
         students: recipe.student.size.iter().map(|size| sized(&size.name, &size.network)).collect::<Result<_>>()?,
         student_plan,
-        arms: recipe.arm.iter().map(|table| Arm::new(table, sizes)?.without_truth()).collect::<Result<_>>()?,
+        arms: recipe.arm.iter().map(|table| Arm::new(table, sizes, folding)?.without_truth()).collect::<Result<_>>()?,
         scoring: Scoring {
             primary: Scoring::place(&metrics, &recipe.score.primary, "score.primary")?,
             secondary: recipe.score.secondary.iter().map(place).collect::<Result<_>>()?,
@@ -317,6 +322,10 @@ macro_rules! dense {
                 [shape(self.channels), shape(self.training.head().n_outputs())]
             }
 
+            fn classes(&self) -> Option<usize> {
+                Some(self.training.n_classes())
+            }
+
             fn build(&self, name: &str, parameters: &Parameters) -> Result<Box<dyn DistillLoss<$rank>>, LossError> {
                 loss::build::<$rank>(name, parameters, self.training.head())
             }
@@ -353,9 +362,13 @@ macro_rules! dense {
                 Ok(counts)
             }
 
+            fn averaging(&self) -> Averaging {
+                Averaging::of(self.training.head())
+            }
+
             fn answer(
                 &self,
-                network: &UNet<$rank>,
+                network: &Committee<UNet<$rank>>,
                 prepared: &DensePrepared<Self::Cases>,
                 case: usize,
                 device: &Device,

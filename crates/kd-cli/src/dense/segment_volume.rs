@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
-use kd_core::{Head, Network};
+use kd_core::{Committee, Head, Network};
 use kd_data::prepare::{DenseRequest, Placement};
 use kd_image::{Geometry, Image, LabelMap};
 use kd_segment::{SlidingWindow, UNet, Weighting, grow_objects, named_classes};
@@ -62,7 +62,7 @@ pub(crate) trait SegmentVolume {
     ) -> Result<LabelMap<3>>;
 }
 
-impl SegmentVolume for UNet<4> {
+impl SegmentVolume for Committee<UNet<4>> {
     fn segment_volume(
         &self,
         image: &Image<3>,
@@ -99,7 +99,7 @@ impl SegmentVolume for UNet<4> {
     }
 }
 
-impl SegmentVolume for UNet<5> {
+impl SegmentVolume for Committee<UNet<5>> {
     fn segment_volume(
         &self,
         image: &Image<3>,

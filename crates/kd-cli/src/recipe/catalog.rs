@@ -16,10 +16,13 @@ macro_rules! recipes {
 }
 
 /// Name and text of every recipe of the repository.
-pub(crate) static RECIPES: [(&str, &str); 5] = recipes![
+pub(crate) static RECIPES: [(&str, &str); 8] = recipes![
     "classify" / "chest-phantom_thin-16-to-thin-4",
     "classify" / "pneumoniamnist_resnet-18-to-thin",
     "classify" / "blood-cells_resnet-18-to-thin",
+    "classify" / "blood-cells_which-loss",
+    "classify" / "pneumoniamnist_which-loss",
+    "classify" / "pneumoniamnist_who-teaches",
     "segment" / "thorax-phantom_u-net-12-to-6",
     "enhance" / "ct-phantom_dncnn-32-to-10",
 ];
@@ -47,7 +50,11 @@ fn read(name: &str, sets: &[String]) -> Result<AnySource> {
     let found: Vec<&(&str, &str)> = RECIPES.iter().filter(|(known, _)| begins(known)).collect();
     match found.as_slice() {
         [(known, text)] => parse_any(known, text, sets),
-        _ => {
+        [_, _, ..] => {
+            let several: Vec<&str> = found.iter().map(|(known, _)| *known).collect();
+            anyhow::bail!("`{name}` begins the name of several recipes, expected one of {}", several.join(", "))
+        }
+        [] => {
             let known: Vec<&str> = RECIPES.iter().map(|(known, _)| *known).collect();
             anyhow::bail!(
                 "no recipe `{name}` among the files or in the catalogue ({})\nhint: give a path to a .toml file",
@@ -108,6 +115,13 @@ mod tests {
             };
             assert!(fits.is_ok(), "{name}: {:#}", fits.err().unwrap());
         }
+    }
+
+    #[test]
+    fn a_beginning_that_several_recipes_share_is_refused_with_their_names() {
+        let refused = read("pneumoniamnist", &[]).err().unwrap().to_string();
+        assert!(refused.contains("pneumoniamnist_which-loss") && refused.contains("resnet-18-to-thin"), "{refused}");
+        assert!(read("thorax-phantom", &[]).is_ok() && read("nobody", &[]).is_err());
     }
 
     #[test]

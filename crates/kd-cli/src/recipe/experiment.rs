@@ -1,18 +1,18 @@
 //! A recipe together with its data set: networks, losses and plans that are known to fit each other.
 
 use anyhow::{Context, Result, bail};
+use burn::tensor::{Device, Tensor};
 use kd_classify::{Augmentation, ClassWeights, ClassifyTask, Cost, Metric, NetworkSpec, cost};
 use kd_core::loss::{self, Sizes};
 use kd_core::train::{Plan, Views};
-use kd_core::{Head, Objective};
+use kd_core::{Head, Network, Objective, Watch};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{Channels, NormalizationRequest, PrepareRequest, Resize};
 use kd_data::store::Element;
 
 use super::plan::{check_names, leak_policy, plans, views};
-use super::{Arm, ArmTable, Recipe, Source};
-use crate::package::HeadKind;
+use super::{Arm, ArmTable, Folding, HeadKind, Recipe, Shown, Source};
 
 /// The teacher, checked.
 pub(crate) struct Teacher {
@@ -21,6 +21,8 @@ pub(crate) struct Teacher {
     pub(crate) cost: Cost,
     pub(crate) plan: Plan,
     pub(crate) smoothing: f64,
+    /// How much the answer of each member counts.
+    pub(crate) members: Vec<f64>,
     /// Trained weights to start from, and whether their head is taken too.
     pub(crate) weights: Option<(String, bool)>,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Experiment {
     pub(crate) task: ClassifyTask,
     pub(crate) views: Views,
     pub(crate) teacher: Teacher,
+    /// Of cross-fitting, where the recipe asks for it.
+    pub(crate) folding: Option<Folding>,
     pub(crate) students: Vec<Student>,
     /// Without a seed, which each run puts in.
     pub(crate) student_plan: Plan,
@@ -54,8 +58,20 @@ pub(crate) struct Experiment {
 
 impl Experiment {
     /// The objective of an arm, built anew.
-    pub(crate) fn objective(&self, arm: &Arm) -> Result<Objective<2>> {
-        arm.objective(|name, parameters| loss::build::<2>(name, parameters, self.head))
+    pub(crate) fn objective(&self, arm: &Arm) -> Result<Objective<4, 2>> {
+        arm.objective(None, |name, parameters| loss::build::<2>(name, parameters, self.head))
+    }
+
+    /// Checks the taps that arms name against the networks of teacher and students.
+    pub(crate) fn check_taps(&self, device: &Device) -> Result<()> {
+        let [height, width] = self.prepare.size;
+        let taps = |spec: &NetworkSpec| taps_of(&spec.init(device), [1, self.prepare.channels, height, width], device);
+        for arm in &self.arms {
+            arm.check_taps(&self.objective(arm)?, || taps(&self.teacher.spec), device, {
+                self.students.iter().map(|student| (student.name.as_str(), || taps(&student.spec)))
+            })?;
+        }
+        Ok(())
     }
 
     /// Checks a recipe against the data set that it names.
@@ -114,7 +130,8 @@ impl Experiment {
             spec: teacher_spec,
             cost: teacher_cost,
             plan: teacher_plan,
-            smoothing: recipe.teacher.train.label_smoothing.unwrap_or(0.0),
+            smoothing: recipe.teacher.smoothing(),
+            members: recipe.teacher.weights_of_members()?,
             weights: teacher_weights(&recipe)?,
         };
         let students = recipe
@@ -126,7 +143,10 @@ impl Experiment {
             })
             .collect::<Result<Vec<_>>>()?;
         check_names(&recipe, &recipe.score.package)?;
-        let arms = recipe.arm.iter().map(|table| arm(table, head, &recipe)).collect::<Result<Vec<_>>>()?;
+        let folding = recipe.teacher.folding()?;
+        let learning = (&student_plan, teacher.members.len());
+        let arms =
+            recipe.arm.iter().map(|table| arm(table, head, folding, &recipe, learning)).collect::<Result<Vec<_>>>()?;
         let prepare = PrepareRequest {
             size,
             channels: recipe.data.channels,
@@ -145,6 +165,7 @@ impl Experiment {
             task,
             views,
             teacher,
+            folding,
             students,
             student_plan,
             arms,
@@ -153,6 +174,17 @@ impl Experiment {
             recipe,
         })
     }
+}
+
+/// The taps of a network and its answer, with their shapes for a batch of one.
+pub(crate) fn taps_of<N: Network<I, O>, const I: usize, const O: usize>(
+    network: &N,
+    shape: [usize; I],
+    device: &Device,
+) -> Shown {
+    let mut watch = Watch::everything();
+    let answer = network.valid().forward_watched(Tensor::zeros(shape, device), &mut watch);
+    (watch.taps(), answer.dims().to_vec())
 }
 
 fn augmentation(recipe: &Recipe) -> Result<(Views, Augmentation)> {
@@ -180,11 +212,18 @@ fn teacher_weights(recipe: &Recipe) -> Result<Option<(String, bool)>> {
     }
 }
 
-fn arm(table: &ArmTable, head: Head, recipe: &Recipe) -> Result<Arm> {
+fn arm(
+    table: &ArmTable,
+    head: Head,
+    folding: Option<Folding>,
+    recipe: &Recipe,
+    (student_plan, members): (&Plan, usize),
+) -> Result<Arm> {
     let sizes = Sizes { samples: recipe.student.train.batch_size, classes: head.n_outputs(), pixels: 1 };
-    let arm = Arm::new(table, sizes)?.without_truth()?;
+    let arm = Arm::new(table, sizes, folding)?.without_truth()?;
+    arm.check_plan(student_plan, members)?;
     // Losses are built once here, so that a loss that does not fit the head is refused before anything runs.
-    arm.objective(|name, parameters| loss::build::<2>(name, parameters, head))?;
+    arm.objective::<4, 2>(None, |name, parameters| loss::build::<2>(name, parameters, head))?;
     if arm.unlabelled && !(arm.distills() && recipe.data.label_fraction.is_some()) {
         bail!("arm `{}` is `unlabelled`, which needs a distillation term and `data.label_fraction`", arm.name);
     }

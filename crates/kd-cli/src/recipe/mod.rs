@@ -7,6 +7,7 @@ mod arm;
 mod catalog;
 mod enhance;
 mod experiment;
+mod head;
 mod overrides;
 pub(crate) mod plan;
 mod segment;
@@ -18,13 +19,13 @@ use kd_classify::NetworkDesign;
 use kd_core::loss::Value;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use arm::Arm;
+pub(crate) use arm::{Arm, Shown};
 pub(crate) use catalog::{AnySource, load};
 pub(crate) use enhance::{EnhanceRecipe, HardTerm};
-pub(crate) use experiment::{Experiment, Student};
+pub(crate) use experiment::{Experiment, Student, taps_of};
+pub(crate) use head::HeadKind;
 pub(crate) use segment::SegmentRecipe;
-
-use crate::package::HeadKind;
+pub(crate) use terms::{ArmTerm, TASK};
 
 /// A recipe's text, as it stands after overrides, and what it says.
 #[derive(Debug, Clone)]
@@ -79,6 +80,13 @@ pub(crate) struct Data {
     /// Factor of each class (or label) in the hard-label loss; absent for equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) class_weights: Option<Vec<f64>>,
+    /// Share of the training samples, drawn by whole subjects, that anybody learns from: teacher, students, statistics;
+    /// absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) train_fraction: Option<f64>,
+    /// Seed of that draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) train_seed: Option<u64>,
     /// Share of the training labels that students see, drawn by whole subjects; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label_fraction: Option<f64>,
@@ -92,6 +100,15 @@ pub(crate) struct Data {
 pub(crate) struct TeacherTable<N = NetworkDesign> {
     pub(crate) name: String,
     pub(crate) network: N,
+    /// So many teachers, from one seed after the other, that answer as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) members: Option<usize>,
+    /// How much the answer of each counts; absent for equal shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member_weights: Option<Vec<f64>>,
+    /// A finished student that teaches as it is: a link of a chain. It was made from the same data, split and preparation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) package: Option<String>,
     /// Trained weights to start from, with torchvision's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weights: Option<String>,
@@ -101,7 +118,62 @@ pub(crate) struct TeacherTable<N = NetworkDesign> {
     /// Whether students see its logits divided by a temperature that is fitted on the validation split.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) calibrate: bool,
-    pub(crate) train: TrainTable,
+    /// Folds of training subjects for cross-fitting: each answer comes from a teacher that never saw the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) folds: Option<usize>,
+    /// Seed of their draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fold_seed: Option<u64>,
+    /// Absent where a package teaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) train: Option<TrainTable>,
+}
+
+/// How training subjects are divided for cross-fitting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Folding {
+    pub(crate) count: usize,
+    pub(crate) seed: u64,
+}
+
+impl<N> TeacherTable<N> {
+    /// The smoothing of its labels, 0 for none.
+    pub(crate) fn smoothing(&self) -> f64 {
+        self.train.as_ref().and_then(|train| train.label_smoothing).unwrap_or(0.0)
+    }
+
+    /// A weight for each member, checked; one for a teacher by itself.
+    pub(crate) fn weights_of_members(&self) -> anyhow::Result<Vec<f64>> {
+        let members = self.members.unwrap_or(1);
+        if self.members.is_some_and(|members| !(2..=100).contains(&members)) {
+            anyhow::bail!(
+                "`teacher.members` is {members}, expected 2 to 100\nhint: leave it out for a teacher by itself"
+            );
+        }
+        if let Some(key) = [("folds", self.folds.is_some()), ("package", self.package.is_some())]
+            .iter()
+            .find_map(|(key, is_set)| (*is_set && self.members.is_some()).then_some(key))
+        {
+            anyhow::bail!("`teacher.members` is set beside `teacher.{key}`, expected one of them");
+        }
+        let weights = self.member_weights.clone().unwrap_or_else(|| vec![1.0; members]);
+        if weights.len() != members || !weights.iter().all(|weight| weight.is_finite() && *weight > 0.0) {
+            anyhow::bail!(
+                "`teacher.member_weights` is {weights:?}, expected a number above 0 for each of {members} members"
+            );
+        }
+        Ok(weights)
+    }
+
+    /// The folds, checked.
+    pub(crate) fn folding(&self) -> anyhow::Result<Option<Folding>> {
+        match (self.folds, self.fold_seed) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => anyhow::bail!("`teacher.fold_seed` is set without `teacher.folds`"),
+            (Some(count), seed) if count >= 2 => Ok(Some(Folding { count, seed: seed.unwrap_or(0) })),
+            (Some(count), _) => anyhow::bail!("`teacher.folds` is {count}, expected 2 or more"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -200,10 +272,45 @@ pub(crate) struct ArmTable {
     pub(crate) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
+    /// Learns from the run itself instead of the recipe's teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) teacher: Option<WithoutTeacher>,
+    /// Learns from somebody else's answers in an npz file, arrays named by sample ids, instead of the recipe's teacher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) answers: Option<String>,
     /// Learns from soft labels of the samples whose labels are hidden, too; reported apart.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) unlabelled: bool,
+    /// Learns from the teacher that saw the samples although the recipe has folds: the comparison that shows what they do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) in_sample: bool,
+    /// Other arms that this one is compared with, beside the lone student and the control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) against: Vec<String>,
     pub(crate) term: Vec<TermTable>,
+}
+
+/// What the distillation terms of an arm look at where it has no teacher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WithoutTeacher {
+    /// The student's own answer and features.
+    Itself,
+    /// The running average of its weights, `student.train.ema`.
+    Average,
+    /// A second student that learns beside it.
+    Peer,
+}
+
+impl WithoutTeacher {
+    /// As a recipe writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Itself => "itself",
+            Self::Average => "average",
+            Self::Peer => "peer",
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -218,11 +325,22 @@ pub(crate) struct TermTable {
     /// Absent where a published setting gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weight: Option<f64>,
+    /// A share of the gradient instead of a weight, which is found anew in each epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) share: Option<f64>,
     /// A published setting by name: weight, parameters and ramp together, translated to what is divided by here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// Where a loss on features looks: a tap of the student's network and one of the teacher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) student_tap: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) teacher_tap: Option<String>,
+    /// The student's tap at which an early exit answers in place of the student.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exit: Option<String>,
     /// Epochs over which the weight rises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ramp_epochs: Option<usize>,

@@ -12,7 +12,7 @@ pub(crate) fn plans<D, N, S>(
     views: Views,
     select: impl Fn(&str, &str) -> Result<()>,
 ) -> Result<(Plan, Plan)> {
-    let (teacher, student) = (&recipe.teacher.train, &recipe.student.train);
+    let student = &recipe.student.train;
     for (key, given) in [("seed", student.seed.is_some()), ("label_smoothing", student.label_smoothing.is_some())] {
         if given {
             bail!(
@@ -20,9 +20,33 @@ pub(crate) fn plans<D, N, S>(
             );
         }
     }
-    select(&teacher.select, "teacher.train.select")?;
     select(&student.select, "student.train.select")?;
-    Ok((plan(teacher, views, teacher.seed.unwrap_or(0), "teacher.train")?, plan(student, views, 0, "student.train")?))
+    let student_plan = plan(student, views, 0, "student.train")?;
+    let teacher = &recipe.teacher;
+    let teacher_plan = match (&teacher.package, &teacher.train) {
+        (None, Some(train)) => {
+            select(&train.select, "teacher.train.select")?;
+            plan(train, views, train.seed.unwrap_or(0), "teacher.train")?
+        }
+        (None, None) => {
+            bail!("`teacher.train` is missing, expected a table\nhint: or name a finished student as `teacher.package`")
+        }
+        (Some(_), train) => {
+            let idle = [
+                ("train", train.is_some()),
+                ("weights", teacher.weights.is_some()),
+                ("folds", teacher.folds.is_some()),
+            ];
+            if let Some((key, _)) = idle.iter().find(|(_, is_set)| *is_set) {
+                bail!(
+                    "`teacher.{key}` is set beside `teacher.package`, which is trained already\nhint: leave one of them out"
+                );
+            }
+            // Nobody follows it: the sizes of its batches tell a dry run what answers take.
+            student_plan.clone()
+        }
+    };
+    Ok((teacher_plan, student_plan))
 }
 
 fn plan(table: &TrainTable, views: Views, seed: u64, key: &str) -> Result<Plan> {
@@ -87,10 +111,27 @@ pub(crate) fn check_names<D, N, S>(recipe: &Recipe<D, N, S>, package: &PackageTa
     if !recipe.arm.iter().any(|arm| arm.name == package.arm) {
         bail!("`score.package.arm` is \"{}\", which no `arm` is named", package.arm);
     }
+    for arm in &recipe.arm {
+        unique_or_none(&format!("arm.{}.against", arm.name), arm.against.iter().map(String::as_str))?;
+        if let Some(other) = arm.against.iter().find(|&other| !recipe.arm.iter().any(|arm| arm.name == *other)) {
+            bail!("arm `{}` is `against` \"{other}\", which no `arm` is named", arm.name);
+        }
+        if arm.against.contains(&arm.name) {
+            bail!("arm `{}` is `against` itself, expected other arms", arm.name);
+        }
+    }
     Ok(())
 }
 
 fn unique<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    if unique_or_none(key, names)? == 0 {
+        bail!("`{key}` has no entry, expected at least one");
+    }
+    Ok(())
+}
+
+/// How many names there are, each once.
+fn unique_or_none<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<usize> {
     let mut seen = Vec::new();
     for name in names {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -101,8 +142,5 @@ fn unique<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
         }
         seen.push(name);
     }
-    if seen.is_empty() {
-        bail!("`{key}` has no entry, expected at least one");
-    }
-    Ok(())
+    Ok(seen.len())
 }

@@ -5,8 +5,7 @@ use kd_segment::NetworkDesign;
 use kd_segment::loss::HardLoss;
 use serde::{Deserialize, Serialize};
 
-use super::{PackageTable, Recipe};
-use crate::package::HeadKind;
+use super::{HeadKind, PackageTable, Recipe};
 
 /// A recipe of segmentation.
 pub(crate) type SegmentRecipe = Recipe<SegmentData, NetworkDesign, SegmentScore>;

@@ -1,21 +1,23 @@
 //! One term of an arm: weight, ramp and parameters, given one by one or by the name of a published setting.
 
 use anyhow::{Context, Result, bail};
-use kd_core::Ramp;
 use kd_core::loss::{self, Parameters, Sizes};
+use kd_core::{Ramp, Weight};
 
 use super::{RampShape, TermTable};
 
 /// The name of the hard-label loss in a recipe.
-pub(super) const TASK: &str = "task";
+pub(crate) const TASK: &str = "task";
 
 /// One term as the recipe has it.
 pub(crate) struct ArmTerm {
     pub(crate) table: TermTable,
-    pub(crate) weight: f64,
+    pub(crate) weight: Weight,
     pub(crate) ramp: Ramp,
     pub(crate) parameters: Parameters,
     pub(crate) smoothing: f64,
+    /// The student's tap and the teacher's, of a loss on features.
+    pub(crate) taps: Option<[String; 2]>,
     /// Measured from the truth instead of the teacher's answer.
     pub(crate) against_truth: bool,
 }
@@ -38,9 +40,17 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
             }
         }
     }
-    let (weight, ramp_epochs) = match (&table.published, table.weight) {
+    if let (Some(_), Some(other)) =
+        (table.share, table.weight.map(|_| "weight").or(table.published.as_ref().map(|_| "published")))
+    {
+        bail!("`share` is set beside `{other}`, which says how much the term counts, too\nhint: leave one of them out");
+    }
+    let fixed = table.share.map(Weight::Share).or(table.weight.map(Weight::Fixed));
+    let (weight, ramp_epochs) = match (&table.published, fixed) {
         (None, Some(weight)) => (weight, table.ramp_epochs),
-        (None, None) => bail!("`weight` is missing, expected a number\nhint: or name a `published` setting"),
+        (None, None) => bail!(
+            "`weight` is missing, expected a number\nhint: or name a `published` setting, or a `share` of the gradient"
+        ),
         (Some(name), None) => {
             let preset = loss::find_published(&table.loss, name)?;
             let settled = preset.parameters().0;
@@ -55,7 +65,7 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
                 );
             }
             parameters.0.extend(settled);
-            (preset.weight_here(sizes), Some(preset.ramp_epochs).filter(|epochs| *epochs > 0))
+            (preset.weight_here(sizes).into(), Some(preset.ramp_epochs).filter(|epochs| *epochs > 0))
         }
         (Some(name), Some(_)) => {
             bail!("`weight` is set beside the published setting `{name}`, which has one\nhint: leave one of them out")
@@ -68,7 +78,29 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
         (Some(epochs), None | Some(RampShape::Linear)) => Ramp::Linear { epochs },
         (Some(epochs), Some(RampShape::Sigmoid)) => Ramp::Sigmoid { epochs },
     };
-    Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing, against_truth })
+    let taps = taps_of(table, against_truth)?;
+    if let (Some(_), Some(exit)) = (&taps, &table.exit) {
+        bail!(
+            "`exit` = \"{exit}\" is set beside taps, expected one or the other: an exit gives answers, taps are features"
+        );
+    }
+    Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing, taps, against_truth })
+}
+
+/// The pair of taps of a loss on features; both or none.
+fn taps_of(table: &TermTable, against_truth: bool) -> Result<Option<[String; 2]>> {
+    let taps = match (&table.student_tap, &table.teacher_tap) {
+        (None, None) => return Ok(None),
+        (Some(student), Some(teacher)) => [student.clone(), teacher.clone()],
+        _ => bail!("one of `student_tap` and `teacher_tap` is missing, expected both, or none for a loss on answers"),
+    };
+    if table.loss == TASK {
+        bail!("`student_tap` is set, which the task loss does not know\nhint: leave both taps out");
+    }
+    if against_truth {
+        bail!("`against` = \"truth\" is set beside taps, expected \"teacher\": the truth has no features");
+    }
+    Ok(Some(taps))
 }
 
 #[cfg(test)]
@@ -88,10 +120,11 @@ mod tests {
     #[test]
     fn a_published_setting_gives_weight_parameters_and_ramp() {
         let found = term("loss = 'dkd'\npublished = 'mdistiller-cifar'").unwrap();
-        assert_eq!((found.weight, found.ramp), (1.0, Ramp::Linear { epochs: 20 }));
+        assert_eq!((found.weight, found.ramp), (Weight::Fixed(1.0), Ramp::Linear { epochs: 20 }));
         assert_eq!(found.parameters, Parameters::new().with("temperature", 4.0).with("alpha", 1.0).with("beta", 8.0));
         // A mean over samples and classes of twice our term: 0.1 · 2 / 4.
-        assert!((term("loss = 'logit-mse'\npublished = 'kd-zoo'").unwrap().weight - 0.05).abs() < 1e-12);
+        let translated = term("loss = 'logit-mse'\npublished = 'kd-zoo'").unwrap().weight;
+        assert!(matches!(translated, Weight::Fixed(weight) if (weight - 0.05).abs() < 1e-12), "{translated}");
     }
 
     #[test]
@@ -103,6 +136,16 @@ mod tests {
         }
         assert!(refused("loss = 'dkd'\npublished = 'nobody'").contains("expected one of mdistiller-cifar"));
         assert!(refused("loss = 'dkd'").starts_with("`weight` is missing"));
+    }
+
+    #[test]
+    fn a_share_stands_instead_of_a_weight() {
+        assert_eq!(term("loss = 'hinton'\nshare = 0.3").unwrap().weight, Weight::Share(0.3));
+        for other in ["weight = 1.0", "published = 'hinton-2015'"] {
+            let name = other.split(' ').next().unwrap();
+            let text = refused(&format!("loss = 'hinton'\nshare = 0.3\n{other}"));
+            assert!(text.starts_with(&format!("`share` is set beside `{name}`")), "{text}");
+        }
     }
 
     #[test]

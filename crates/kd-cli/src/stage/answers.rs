@@ -1,24 +1,28 @@
-//! The teacher's answers as students meet them, for every task: stored once by sample and view, or given live.
+//! A teacher's answers as students meet them, for every task: stored once by sample and view, or given live.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
 use burn::tensor::Tensor;
-use kd_core::{CachedTeacher, LiveTeacher, Network, Task, Teacher};
+use kd_core::{CachedTeacher, CalibratedTeacher, Task, Teacher, Temperature};
 use kd_data::store::{Element, SoftKey, SoftStore, SoftStoreWriter, StoreError};
 use kd_image::{SampleSource, SoftTargetSource};
+use serde::Serialize;
 
-use super::{Context, Stopped};
+use super::folds::CrossFitted;
+use super::{Context, Stopped, given, identity};
 use crate::progress::Progress;
+use crate::recipe::Arm;
 
 /// Whose answers to what are stored, and how.
-pub(crate) struct Asking<'a, N, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
+pub(crate) struct Asking<'a, T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> {
     /// The teacher's name, for the progress line.
     pub(crate) name: &'a str,
     pub(crate) task: &'a T,
     pub(crate) source: &'a dyn SampleSource<D, T::Answer>,
-    pub(crate) teacher: &'a LiveTeacher<N>,
+    pub(crate) teacher: &'a dyn Teacher<I, O>,
     pub(crate) key: SoftKey,
     /// Values of one answer.
     pub(crate) n_values: usize,
@@ -27,11 +31,7 @@ pub(crate) struct Asking<'a, N, T: Task<D, I, O>, const D: usize, const I: usize
     pub(crate) at_once: usize,
 }
 
-impl<N, T, const D: usize, const I: usize, const O: usize> Asking<'_, N, T, D, I, O>
-where
-    N: Network<I, O>,
-    T: Task<D, I, O>,
-{
+impl<T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> Asking<'_, T, D, I, O> {
     /// Opens the stored answers, or asks for all of them and stores them.
     pub(crate) fn stored<E>(&self, context: &Context<'_, E>) -> Result<Arc<SoftStore>> {
         let folder = context.root.soft().join(self.key.hash());
@@ -73,38 +73,118 @@ where
     }
 }
 
+/// What any stored answers belong to, but for whose they are; `augmentation` says how views are made.
+pub(crate) fn key(split_hash: &str, preparation: &str, augmentation: &impl Serialize, n_views: u32) -> Result<SoftKey> {
+    Ok(SoftKey {
+        data: split_hash.to_owned(),
+        preparation: preparation.to_owned(),
+        teacher: String::new(),
+        view_policy: identity("views", augmentation)?,
+        n_views,
+        folds: None,
+    })
+}
+
 /// Raw answers on the host, sample by sample.
 pub(crate) fn host_rows<const O: usize>(raw: Tensor<O>, n_values: usize) -> Vec<Vec<f32>> {
     let values: Vec<f32> = raw.into_data().convert::<f32>().try_into_vec().expect("converted to f32 just before");
     values.chunks_exact(n_values).map(<[f32]>::to_vec).collect()
 }
 
-/// The teacher as students meet it: stored where there are stored answers, live otherwise.
-pub(crate) enum AnsweringTeacher<'a, N, const O: usize> {
-    Stored(CachedTeacher<O>),
-    Live(&'a LiveTeacher<N>),
+/// Stored answers: of the teacher that saw the samples, cross-fitted ones, and those that somebody gave, by file.
+#[derive(Default)]
+pub(crate) struct SoftLabels {
+    pub(crate) in_sample: Option<Arc<SoftStore>>,
+    pub(crate) cross_fitted: Option<Arc<SoftStore>>,
+    pub(crate) given: BTreeMap<String, Arc<SoftStore>>,
 }
 
-impl<'a, N, const O: usize> AnsweringTeacher<'a, N, O> {
-    /// `shape` is that of an answer to a batch of one.
-    pub(crate) fn new<E>(
-        context: &Context<'_, E>,
-        (live, hash): (&'a LiveTeacher<N>, &str),
-        store: Option<&Arc<SoftStore>>,
-        shape: [usize; O],
-    ) -> Result<Self> {
-        let Some(store) = store else { return Ok(Self::Live(live)) };
-        let source: Arc<dyn SoftTargetSource> = Arc::clone(store) as Arc<dyn SoftTargetSource>;
-        Ok(Self::Stored(CachedTeacher::new(source, hash, shape, &context.device.device)?))
+impl SoftLabels {
+    /// Those that an arm learns from; none where it looks at features, which only a live teacher gives.
+    pub(crate) fn of(&self, arm: &Arm) -> Option<&Arc<SoftStore>> {
+        if let Some(file) = &arm.answers {
+            return self.given.get(file);
+        }
+        let store = if arm.cross_fitted { &self.cross_fitted } else { &self.in_sample };
+        store.as_ref().filter(|_| arm.asks_teacher() && !arm.has_taps())
     }
 
-    pub(crate) fn as_teacher<const I: usize>(&self) -> &dyn Teacher<I, O>
-    where
-        N: Network<I, O>,
-    {
-        match self {
-            Self::Stored(teacher) => teacher,
-            Self::Live(teacher) => *teacher,
+    /// Asks those teachers whose answers alone an arm learns from: of all samples, and by folds. `stored` opens or asks for the answers
+    /// of one, under a name and the key of its folds; `given` those of a file.
+    pub(crate) fn ask<const I: usize, const O: usize>(
+        arms: &[Arm],
+        name: &str,
+        (whole, crossed): (&dyn Teacher<I, O>, Option<&CrossFitted<I, O>>),
+        stored: impl Fn(&str, &dyn Teacher<I, O>, Option<String>) -> Result<Arc<SoftStore>>,
+        given: impl Fn(&str) -> Result<Arc<SoftStore>>,
+    ) -> Result<Self> {
+        let asks = |arm: &Arm| arm.asks_teacher() && !arm.has_taps();
+        let asked = |cross_fitted| arms.iter().any(|arm| asks(arm) && arm.cross_fitted == cross_fitted);
+        let in_sample = asked(false).then(|| stored(name, whole, None)).transpose()?;
+        let crossed = crossed.filter(|_| asked(true));
+        let by_folds = |crossed: &CrossFitted<I, O>| {
+            stored(&format!("{name} by folds"), &crossed.teacher, Some(crossed.key.clone()))
+        };
+        let files: BTreeSet<&String> = arms.iter().filter_map(|arm| arm.answers.as_ref()).collect();
+        let given = files.into_iter().map(|file| Ok((file.clone(), given(file)?))).collect::<Result<_>>()?;
+        Ok(Self { in_sample, cross_fitted: crossed.map(by_folds).transpose()?, given })
+    }
+}
+
+/// What an arm learns from: whose answers, how they were made honest, and where they are stored.
+pub(crate) struct Lesson<'a, const I: usize, const O: usize> {
+    /// Of whoever answers.
+    pub(crate) raw_hash: String,
+    /// Answers whatever is asked; absent where answers come from a file.
+    pub(crate) live: Option<&'a dyn Teacher<I, O>>,
+    /// Divides its answers before students see them, where the recipe asks for it.
+    pub(crate) calibration: Option<Temperature>,
+    /// Absent where views are fresh, or an arm looks at features too.
+    pub(crate) store: Option<&'a Arc<SoftStore>>,
+}
+
+impl<'a, const I: usize, const O: usize> Lesson<'a, I, O> {
+    /// From a teacher that answers live, and whose answers may be stored.
+    pub(crate) fn of(
+        live: &'a dyn Teacher<I, O>,
+        calibration: Option<Temperature>,
+        store: Option<&'a Arc<SoftStore>>,
+    ) -> Self {
+        Self { raw_hash: live.hash().to_owned(), live: Some(live), calibration, store }
+    }
+
+    /// From a file of answers.
+    pub(crate) fn given(file: &str, store: Option<&'a Arc<SoftStore>>) -> Result<Self> {
+        let raw_hash = store.map_or_else(|| given::hash(file), |store| Ok(store.key().teacher.clone()))?;
+        Ok(Self { raw_hash, live: None, calibration: None, store })
+    }
+
+    /// Hash of what students learn from: the network, and the temperature that its answers are divided by.
+    pub(crate) fn hash(&self) -> String {
+        let raw = &self.raw_hash;
+        self.calibration.map_or_else(|| raw.clone(), |t| CalibratedTeacher::<I, O>::hash_of(raw, t))
+    }
+
+    /// Works with the teacher as students meet it: stored where there are stored answers, live otherwise. `shape` is that
+    /// of an answer to a batch of one.
+    pub(crate) fn with<E, R>(
+        &self,
+        context: &Context<'_, E>,
+        shape: [usize; O],
+        work: impl FnOnce(&dyn Teacher<I, O>) -> Result<R>,
+    ) -> Result<R> {
+        let stored = match self.store {
+            None => None,
+            Some(store) => {
+                let source: Arc<dyn SoftTargetSource> = Arc::clone(store) as Arc<dyn SoftTargetSource>;
+                Some(CachedTeacher::<O>::new(source, &self.raw_hash, shape, &context.device.device)?)
+            }
+        };
+        let stored = stored.as_ref().map(|stored| stored as &dyn Teacher<I, O>);
+        let raw = stored.or(self.live).expect("answers from a file are stored before anybody learns from them");
+        match self.calibration {
+            None => work(raw),
+            Some(temperature) => work(&CalibratedTeacher::new(raw, temperature)),
         }
     }
 }

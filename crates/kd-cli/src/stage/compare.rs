@@ -6,13 +6,28 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use kd_metrics::{Arm as MetricArm, Better, Grouping, Score, TwoLevel, Undefined, holm, two_level_draws};
-use kd_report::{Difference, Gap, Role, Value};
+use kd_report::{Difference, Fact, Gap, Role, Value};
 
 use super::evidence::{Statistics, of_score};
-use super::record::role;
 use crate::recipe::Arm;
 
 const TWO_LEVEL: &str = "paired percentile bootstrap over seeds, then subjects";
+
+/// What an arm is for, as its terms say.
+pub(crate) fn role(arm: &Arm) -> Role {
+    if arm.unlabelled {
+        Role::Extra
+    } else if arm.learns_from_teacher() {
+        Role::Distilled
+    } else if arm.distills()
+        || arm.has_exits()
+        || arm.terms.iter().any(|term| term.smoothing > 0.0 || term.against_truth)
+    {
+        Role::Control
+    } else {
+        Role::Alone
+    }
+}
 
 /// A metric that arms are compared by.
 #[derive(Clone, Copy)]
@@ -39,9 +54,18 @@ pub(crate) struct Found {
     pub(crate) gaps: Vec<Gap>,
 }
 
+impl Found {
+    /// All gaps, those of the arm that the recipe packs first: the first of a student stands in the headline, and that arm
+    /// was named before anything was known.
+    pub(crate) fn gaps_of(mut self, packed_arm: &str) -> (Vec<Difference>, Vec<Gap>) {
+        self.gaps.sort_by_key(|gap| gap.arm != packed_arm);
+        (self.differences, self.gaps)
+    }
+}
+
 impl Comparison<'_> {
-    /// Paired differences of every arm to the lone student, of those that distil to the control too, and the gap that
-    /// they recovered. `of_arm` takes the arm's place, the seed's place and a draw; `of_teacher` a draw.
+    /// Paired differences of every arm to the lone student, of those that distil to the control too, of each to those that
+    /// it is `against`, and the gap that they recovered. `of_arm` takes the arm's place, the seed's place and a draw; `of_teacher` a draw.
     pub(crate) fn add(
         &self,
         metric: Compared<'_>,
@@ -54,8 +78,14 @@ impl Comparison<'_> {
         let control = self.arms.iter().position(|arm| role(arm) == Role::Control);
         for (place, arm) in self.arms.iter().enumerate().filter(|(place, _)| *place != alone) {
             // Softness alone has to be beaten too, so what learned from the teacher also meets the control.
-            let against = std::iter::once(alone).chain(control.filter(|_| arm.distills()));
-            for other in against {
+            let mut others: Vec<usize> =
+                std::iter::once(alone).chain(control.filter(|_| arm.learns_from_teacher())).collect();
+            for asked in self.places(&arm.against) {
+                if !others.contains(&asked) {
+                    others.push(asked);
+                }
+            }
+            for other in others {
                 let difference = draws.as_ref().map_err(Clone::clone).and_then(|draws| draws.difference(place, other));
                 let names = (arm.name.as_str(), self.arms[other].name.as_str());
                 found.differences.push(reported_difference(self.student, names, metric.name, difference));
@@ -64,6 +94,10 @@ impl Comparison<'_> {
                 found.gaps.push(self.gap(&arm.name, metric, draws.as_ref(), place, alone));
             }
         }
+    }
+
+    fn places<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = usize> + 'a {
+        names.iter().filter_map(|name| self.arms.iter().position(|arm| arm.name == *name))
     }
 
     /// The two-level draws of a metric: the student's arms in their order, then the teacher.
@@ -150,4 +184,50 @@ pub(crate) fn adjust(differences: &mut [Difference]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A difference is shown when its probability after Holm's correction is at most this.
+const LEVEL: f64 = 0.05;
+
+/// Says so when draws are too few for any of the differences to be shown: the smallest probability that a bootstrap can
+/// give, times the size of the largest family, is above the level.
+pub(crate) fn too_few_draws(differences: &[Difference], resamples: usize) -> Option<Fact> {
+    let size = |metric: &str| differences.iter().filter(|one| one.metric == metric && one.p.finite().is_some()).count();
+    let family = differences.iter().map(|one| size(&one.metric)).max().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+    let smallest = family as f64 * 2.0 / (resamples as f64 + 1.0);
+    let needed = 40 * family;
+    (smallest > LEVEL).then(|| Fact {
+        name: "Too few draws".into(),
+        value: format!(
+            "{family} differences of one metric are compared, and after Holm's correction {resamples} draws give none a p \
+             below {smallest:.3}; `score.resamples` = {needed} would"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_that_can_show_nothing_are_told() {
+        let one = Difference {
+            student: "s".into(),
+            a: "a".into(),
+            b: "b".into(),
+            metric: "m".into(),
+            value: Value::from(0.1),
+            low: Value::from(0.0),
+            high: Value::from(0.2),
+            p: Value::from(0.001),
+            p_holm: Value::from(0.001),
+            method: TWO_LEVEL.into(),
+        };
+        let family = |n: usize| vec![one.clone(); n];
+        let told = too_few_draws(&family(52), 2000).unwrap().value;
+        assert!(told.contains("52 differences") && told.contains("`score.resamples` = 2080"), "{told}");
+        assert!(too_few_draws(&family(52), 2080).is_none());
+        assert!(too_few_draws(&family(50), 2000).is_none() && too_few_draws(&[], 10).is_none());
+    }
 }

@@ -9,11 +9,12 @@ use kd_core::train::{Plan, Views};
 use kd_core::{Network, initialize};
 use serde::Serialize;
 
-use super::Context;
-use super::label::{teach, teach_id};
+use super::answers::SoftLabels;
 use super::learn::run_id;
+use super::members::of_members;
 use super::prepare::{self, Prepared};
 use super::training::{is_begun, is_finished};
+use super::{Context, label};
 use crate::host;
 use kd_image::{SampleSource, Split};
 
@@ -64,10 +65,9 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
     let n_train = prepared.split(Split::Train).len();
     let teacher = &experiment.teacher;
     let mut steps = Vec::new();
-    let teacher_id = teach_id(context, &prepared)?;
-    // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
-    let teacher_hash =
-        if is_finished(context, &teacher_id) { teach(context, &prepared)?.lesson_hash() } else { teacher_id.clone() };
+    let runs = label::runs(context, &prepared)?;
+    // A dry run opens a teacher that is there, and trains nothing.
+    let taught = runs.are_finished(context).then(|| label::teach(context, &prepared)).transpose()?;
     let shape = |plan: &Plan| {
         let [height, width] = experiment.prepare.size;
         [plan.batch_size, experiment.prepare.channels, height, width]
@@ -80,15 +80,24 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
         step_seconds,
     };
     let teaching = load(&teacher.cost, step_seconds);
-    steps.push(training(context, format!("teach {}", teacher.name), &teacher_id, n_train, &teacher.plan, &teaching));
+    for (member, id) in runs.members.iter().enumerate() {
+        let name = format!("teach {}{}", teacher.name, of_members(member, runs.members.len()));
+        steps.push(training(context, name, id, n_train, &teacher.plan, &teaching));
+    }
+    for (fold, id) in runs.folds.iter().enumerate() {
+        let name = format!("teach {} without fold {} of {}", teacher.name, fold + 1, runs.folds.len());
+        let n_others = n_train - n_train / runs.folds.len();
+        steps.push(training(context, name, id, n_others, &teacher.plan, &teaching));
+    }
     if let Views::Numbered { count } = experiment.views {
         let images = n_train as f64 * f64::from(count);
+        let asked = images * runs.members.len() as f64;
         steps.push(Step {
             name: format!("label {count} views"),
             state: "to do",
             optimizer_steps: 0,
-            tflop: 2.0 * images * teacher.cost.multiply_adds as f64 / 1e12,
-            seconds: forward_seconds * images / teacher.plan.batch_size as f64,
+            tflop: 2.0 * asked * teacher.cost.multiply_adds as f64 / 1e12,
+            seconds: forward_seconds * asked / teacher.plan.batch_size as f64,
             disk_bytes: (images * 4.0) as u64 * experiment.head.n_outputs() as u64,
         });
     }
@@ -97,11 +106,17 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
         let (step_seconds, _) = measure(&context.device.device, |device| student.spec.init(device), shape(plan));
         let learning = load(&student.cost, step_seconds);
         for arm in &experiment.arms {
+            // A finished teacher's hash names the runs that learned from it; before that no such run can exist.
+            let nothing_stored = SoftLabels::default();
+            let lesson =
+                taught.as_ref().map(|teacher| teacher.lesson(arm, &nothing_stored).map(|lesson| lesson.hash()));
+            let lesson = lesson.transpose()?;
+            let teacher_hash = lesson.as_ref().unwrap_or(&runs.members[0]);
             for &seed in context.seeds {
-                let id = run_id(context, &prepared, &teacher_hash, student, arm, seed)?;
+                let id = run_id(context, &prepared, teacher_hash, student, arm, seed)?;
                 let name = format!("learn {} {} seed {seed}", student.name, arm.name);
                 let n_samples = seen(context, &prepared, arm.unlabelled)?;
-                steps.push(training(context, name, &id, n_samples, plan, &learning));
+                steps.push(training(context, name, &id, n_samples, plan, &learning.times(arm.learners())));
             }
         }
     }
@@ -122,6 +137,18 @@ pub(crate) struct Load {
     pub(crate) bytes: u64,
     /// Of a training step at the plan's batch size.
     pub(crate) step_seconds: f64,
+}
+
+impl Load {
+    /// Of so many networks that learn together; one of them is kept.
+    #[expect(clippy::cast_precision_loss, reason = "one or two")]
+    pub(crate) fn times(&self, learners: usize) -> Self {
+        Self {
+            multiply_adds: self.multiply_adds * learners as u64,
+            bytes: self.bytes,
+            step_seconds: self.step_seconds * learners as f64,
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

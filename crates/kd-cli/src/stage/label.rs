@@ -1,22 +1,25 @@
-//! Teach and label: the teacher is trained once, then answers every view of every training sample once.
+//! Teach and label: the teacher is trained once, or once for each fold, and its answers to every view of every training
+//! sample are stored once.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use kd_classify::{Classifier, HeadPolicy, StemChannels, load_pretrained};
-use kd_core::train::Views;
-use kd_core::{
-    CalibratedTeacher, LiveTeacher, Objective, Ramp, State, Teacher, Temperature, Term, TermKind, initialize,
-};
+use kd_classify::{HeadPolicy, StemChannels, load_pretrained};
+use kd_core::train::{Guide, Plan, Views};
+use kd_core::{Averaging, Objective, State, Teacher, Term, initialize};
 use kd_data::format::read_weights;
 use kd_data::store::{Element, SoftKey, SoftStore};
-use kd_image::Split;
+use kd_image::{SampleSource, Split};
 use serde::Serialize;
 
-use super::answers::Asking;
+use super::answers::{self, Asking, SoftLabels};
+use super::folds::{LeftOut, cross_fit, divide};
+use super::given::{self, Given};
+use super::members::Members;
 use super::prepare::Prepared;
-use super::training::{self, FinishedRun, Job};
-use super::{Context, calibrate, identity};
+use super::taught::{Taught, TeacherRuns};
+use super::training::{self, Epoch, Job};
+use super::{Context, calibrate, chain, identity};
 
 /// Samples that the teacher answers at once.
 const ANSWER_BATCH: usize = 128;
@@ -25,83 +28,106 @@ const ANSWER_BATCH: usize = 128;
 struct TeacherIdentity<'a> {
     prepared: &'a str,
     network: &'a kd_classify::NetworkDesign,
-    head: &'a crate::package::HeadKind,
+    head: &'a crate::recipe::HeadKind,
     plan: &'a kd_core::train::Plan,
     smoothing: f64,
     class_weights: &'a Option<Vec<f64>>,
     augment: &'a toml::Table,
     initial: Option<String>,
+    /// Of the package, where one teaches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOut>,
 }
 
-/// The trained teacher.
-pub(crate) struct TaughtTeacher {
-    pub(crate) run: FinishedRun,
-    pub(crate) live: LiveTeacher<Classifier>,
-    pub(crate) hash: String,
-    /// Divides its answers before students see them, where the recipe asks for it.
-    pub(crate) calibration: Option<Temperature>,
+/// What a teacher starts from, or is: both as a recipe names them.
+struct Start {
+    /// Trained weights.
+    initial: Option<State>,
+    /// A finished student.
+    package: Option<State>,
 }
 
-impl TaughtTeacher {
-    /// Hash of what students learn from: the network, and the temperature that its answers are divided by.
-    pub(crate) fn lesson_hash(&self) -> String {
-        let calibrated = |t| CalibratedTeacher::<4, 2>::hash_of(&self.hash, t);
-        self.calibration.map_or_else(|| self.hash.clone(), calibrated)
+impl Start {
+    fn read(context: &Context<'_>, prepared: &Prepared) -> Result<Self> {
+        let (teacher, table) = (&context.experiment.teacher, &context.experiment.recipe.teacher);
+        let initial = teacher.weights.as_ref().map(|(file, with_head)| pretrained(context, file, *with_head));
+        let package = table.package.as_ref();
+        let package = package.map(|file| chain::weights(file, teacher.spec.design(), prepared.store.identity()));
+        Ok(Self { initial: initial.transpose()?, package: package.transpose()? })
     }
 }
 
-/// Trains the teacher, or opens it.
-pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<TaughtTeacher> {
+/// Trains the teacher, and those of the folds, or opens them.
+pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<Taught<4, 2>> {
     let experiment = context.experiment;
     let teacher = &experiment.teacher;
-    let device = context.device.device.clone().autodiff();
-    let network = teacher.spec.init(&device);
-    let initial = match &teacher.weights {
-        None => None,
-        Some((file, with_head)) => Some(pretrained(context, file, *with_head)?),
-    };
-    let id = teacher_identity(context, prepared, initial.as_ref())?;
-    let term = Term {
-        name: "task".into(),
-        weight: 1.0,
-        ramp: Ramp::None,
-        kind: TermKind::Task { smoothing: teacher.smoothing },
-    };
+    let start = Start::read(context, prepared)?;
+    let id_of = |plan: &Plan, left_out| teacher_identity(context, prepared, &start, plan, left_out);
+    let train = prepared.split(Split::Train);
     let job = Job {
-        id,
+        id: id_of(&teacher.plan, None)?,
         title: format!("teacher {}", teacher.name),
         task: &experiment.task,
-        objective: &Objective::new(vec![term])?,
-        teacher: None,
-        train: &prepared.split(Split::Train),
+        objective: &Objective::new(vec![Term::task(teacher.smoothing)])?,
+        guide: Guide::Nobody,
+        train: &train,
         val: &prepared.split(Split::Val),
         plan: &teacher.plan,
-        initial: initial.as_ref(),
+        initial: start.initial.as_ref(),
     };
-    let run = training::run(context, &job, network)?;
-    let network = run.chosen.load_into(teacher.spec.init(&context.device.device))?;
-    let live = LiveTeacher::new::<4, 2>(&network);
-    let hash = Teacher::<4, 2>::hash(&live).to_owned();
-    let calibration = match experiment.recipe.teacher.calibrate {
-        true => Some(calibrate::run(context, prepared, &teacher.spec, &run.chosen)?),
-        false => None,
+    let members = match &start.package {
+        Some(weights) => Members::of_one(training::take_over(context, job.id.clone(), weights)?),
+        None => {
+            let joined = (teacher.members.as_slice(), Averaging::of(experiment.head));
+            Members::train(context, &job, joined, |plan| id_of(plan, None), |device| teacher.spec.init(device))?
+        }
     };
+    let init = || teacher.spec.init(&context.device.device);
+    let live = members.live(init)?;
+    let hash = live.hash().to_owned();
+    let calibrates = experiment.recipe.teacher.calibrate;
+    let calibrate_whole = || calibrate::run(context, prepared, &members.network::<_, 4, 2>(Epoch::Chosen, init)?);
+    let calibration = calibrates.then(calibrate_whole).transpose()?;
     if let Some(temperature) = calibration {
         context.out.note(format!("teacher calibrated on validation: T = {:.3}", temperature.get()));
     }
-    Ok(TaughtTeacher { run, live, hash, calibration })
-}
-
-/// Folder name of the teacher's run.
-pub(crate) fn teach_id(context: &Context<'_>, prepared: &Prepared) -> Result<String> {
-    let initial = match &context.experiment.teacher.weights {
+    let cross_fitted = match experiment.folding {
         None => None,
-        Some((file, with_head)) => Some(pretrained(context, file, *with_head)?),
+        Some(folding) => {
+            let samples = (0..train.len()).map(|index| (train.id(index), train.subject(index), train.target(index)));
+            let folds = divide(samples, folding)?;
+            let of_fold = |left_out| id_of(&teacher.plan, Some(left_out));
+            let crossed = cross_fit(context, &job, (folding, &folds), of_fold, |device| teacher.spec.init(device))?;
+            let calibration =
+                calibrates.then(|| calibrate::cross_fitted(context, prepared, &crossed.teacher)).transpose()?;
+            if let Some(temperature) = calibration {
+                let temperature = temperature.get();
+                context.out.note(format!("cross-fitted answers calibrated on training samples: T = {temperature:.3}"));
+            }
+            Some((crossed, calibration))
+        }
     };
-    teacher_identity(context, prepared, initial.as_ref())
+    Ok(Taught { members, live, hash, calibration, cross_fitted })
 }
 
-fn teacher_identity(context: &Context<'_>, prepared: &Prepared, initial: Option<&State>) -> Result<String> {
+/// Folder names of the runs that the teacher is made of.
+pub(crate) fn runs(context: &Context<'_>, prepared: &Prepared) -> Result<TeacherRuns> {
+    let (experiment, start) = (context.experiment, Start::read(context, prepared)?);
+    let teacher = &experiment.teacher;
+    TeacherRuns::of(&teacher.plan, teacher.members.len(), experiment.folding, |plan, left_out| {
+        teacher_identity(context, prepared, &start, plan, left_out)
+    })
+}
+
+fn teacher_identity(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    start: &Start,
+    plan: &Plan,
+    left_out: Option<LeftOut>,
+) -> Result<String> {
     let experiment = context.experiment;
     let teacher = &experiment.teacher;
     identity(
@@ -110,11 +136,13 @@ fn teacher_identity(context: &Context<'_>, prepared: &Prepared, initial: Option<
             prepared: prepared.store.identity(),
             network: teacher.spec.design(),
             head: &experiment.recipe.data.head,
-            plan: &teacher.plan,
+            plan,
             smoothing: teacher.smoothing,
             class_weights: &experiment.recipe.data.class_weights,
             augment: &experiment.recipe.augment,
-            initial: initial.map(State::hash),
+            initial: start.initial.as_ref().map(State::hash),
+            package: start.package.as_ref().map(State::hash),
+            left_out,
         },
     )
 }
@@ -130,34 +158,44 @@ fn pretrained(context: &Context<'_>, file: &str, with_head: bool) -> Result<Stat
     Ok(State::of(&filled))
 }
 
-/// Key of the stored answers of a teacher.
-fn key(context: &Context<'_>, prepared: &Prepared, teacher_hash: &str, n_views: u32) -> Result<SoftKey> {
-    Ok(SoftKey {
-        data: prepared.split_hash.clone(),
-        preparation: prepared.store.identity().to_owned(),
-        teacher: teacher_hash.to_owned(),
-        view_policy: identity("views", &context.experiment.recipe.augment)?,
-        n_views,
-        folds: None,
-    })
+/// Stored answers for numbered views, of every teacher that an arm learns from; none where views are fresh and teachers
+/// have to answer live.
+pub(crate) fn label(context: &Context<'_>, prepared: &Prepared, teacher: &Taught<4, 2>) -> Result<SoftLabels> {
+    let experiment = context.experiment;
+    let Views::Numbered { count } = experiment.views else { return Ok(SoftLabels::default()) };
+    let stored = |name: &str, teacher: &dyn Teacher<4, 2>, folds: Option<String>| {
+        let asking = Asking {
+            name,
+            task: &experiment.task,
+            source: &prepared.split(Split::Train),
+            teacher,
+            key: SoftKey { teacher: teacher.hash().to_owned(), folds, ..key(context, prepared, count)? },
+            n_values: experiment.head.n_outputs(),
+            element: Element::F32,
+            at_once: ANSWER_BATCH,
+        };
+        asking.stored(context)
+    };
+    let crossed = teacher.cross_fitted.as_ref().map(|(crossed, _)| crossed);
+    let teachers = (teacher.live.as_ref(), crossed);
+    let given = |file: &str| given(context, prepared, file);
+    SoftLabels::ask(&experiment.arms, &experiment.teacher.name, teachers, stored, given)
 }
 
-/// Stored answers for numbered views; none where views are fresh and the teacher has to answer live.
-pub(crate) fn label(
-    context: &Context<'_>,
-    prepared: &Prepared,
-    teacher: &TaughtTeacher,
-) -> Result<Option<Arc<SoftStore>>> {
-    let Views::Numbered { count } = context.experiment.views else { return Ok(None) };
-    let asking = Asking {
-        name: &context.experiment.teacher.name,
-        task: &context.experiment.task,
-        source: &prepared.split(Split::Train),
-        teacher: &teacher.live,
-        key: key(context, prepared, &teacher.hash, count)?,
-        n_values: context.experiment.head.n_outputs(),
+/// Somebody else's answers, checked and stored.
+pub(crate) fn given(context: &Context<'_>, prepared: &Prepared, file: &str) -> Result<Arc<SoftStore>> {
+    let experiment = context.experiment;
+    let source = prepared.split(Split::Train);
+    let given = Given {
+        ids: (0..source.len()).map(|index| source.id(index).clone()).collect(),
+        shape: vec![experiment.head.n_outputs()],
+        for_all_views: true,
+        key: key(context, prepared, given::views(experiment.views)?)?,
         element: Element::F32,
-        at_once: ANSWER_BATCH,
     };
-    asking.stored(context).map(Some)
+    given.stored(context, file)
+}
+
+fn key(context: &Context<'_>, prepared: &Prepared, n_views: u32) -> Result<SoftKey> {
+    answers::key(&prepared.split_hash, prepared.store.identity(), &context.experiment.recipe.augment, n_views)
 }

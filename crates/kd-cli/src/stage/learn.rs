@@ -4,25 +4,24 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use kd_core::train::Plan;
-use kd_core::{CalibratedTeacher, Teacher};
 use kd_data::split::label_subset;
-use kd_data::store::{PreparedSource, SoftStore};
+use kd_data::store::PreparedSource;
 use kd_image::{Sample, SampleId, SampleSource, SourceError, Split, SubjectId, Target};
 use serde::Serialize;
 
-use super::answers::AnsweringTeacher;
-use super::label::TaughtTeacher;
+use super::answers::SoftLabels;
 use super::prepare::Prepared;
+use super::taught::Taught;
 use super::training::{self, FinishedRun, Job};
 use super::{Context, identity};
-use crate::recipe::{Arm, Student};
+use crate::recipe::{Arm, Student, WithoutTeacher};
 
 #[derive(Serialize)]
 struct StudentIdentity<'a> {
     prepared: &'a str,
     teacher: Option<&'a str>,
     network: &'a kd_classify::NetworkDesign,
-    head: &'a crate::package::HeadKind,
+    head: &'a crate::recipe::HeadKind,
     plan: &'a Plan,
     terms: Vec<&'a crate::recipe::TermTable>,
     class_weights: &'a Option<Vec<f64>>,
@@ -30,6 +29,8 @@ struct StudentIdentity<'a> {
     label_fraction: Option<f64>,
     label_seed: Option<u64>,
     unlabelled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without_teacher: Option<WithoutTeacher>,
 }
 
 /// The runs of one student size and arm, in the order of the seeds.
@@ -76,7 +77,8 @@ pub(crate) fn run_id(
         "student",
         &StudentIdentity {
             prepared: prepared.store.identity(),
-            teacher: arm.distills().then_some(teacher_hash),
+            teacher: arm.is_taught().then_some(teacher_hash),
+            without_teacher: arm.without_teacher,
             network: student.spec.design(),
             head: &data.head,
             plan: &Plan { seed, ..experiment.student_plan.clone() },
@@ -94,8 +96,8 @@ pub(crate) fn run_id(
 pub(crate) fn run(
     context: &Context<'_>,
     prepared: &Prepared,
-    teacher: &TaughtTeacher,
-    soft: Option<&Arc<SoftStore>>,
+    teacher: &Taught<4, 2>,
+    soft: &SoftLabels,
     student: &Student,
     arm: &Arm,
 ) -> Result<ArmRuns> {
@@ -112,30 +114,27 @@ pub(crate) fn run(
     let val = prepared.split(Split::Val);
     let objective = experiment.objective(arm)?;
     let shape = [1, experiment.head.n_outputs()];
-    let answering = AnsweringTeacher::new(context, (&teacher.live, teacher.hash.as_str()), soft, shape)?;
-    let calibrated = teacher.calibration.map(|temperature| CalibratedTeacher::new(answering.as_teacher(), temperature));
-    let asked = calibrated.as_ref().map_or(answering.as_teacher(), |calibrated| calibrated as &dyn Teacher<4, 2>);
-    let lesson = teacher.lesson_hash();
+    let lesson = teacher.lesson(arm, soft)?;
+    let hash = lesson.hash();
     let device = context.device.device.clone().autodiff();
-    let runs = context
-        .seeds
-        .iter()
-        .map(|&seed| {
+    let runs = lesson.with(context, shape, |asked| {
+        let of_seed = |&seed: &u64| {
             let plan = Plan { seed, ..experiment.student_plan.clone() };
             let job = Job {
-                id: run_id(context, prepared, &lesson, student, arm, seed)?,
+                id: run_id(context, prepared, &hash, student, arm, seed)?,
                 title: format!("{} {} seed {seed}", student.name, arm.name),
                 task: &experiment.task,
                 objective: &objective,
-                teacher: arm.distills().then_some(asked),
+                guide: arm.guide(asked),
                 train: train.as_ref(),
                 val: &val,
                 plan: &plan,
                 initial: None,
             };
             training::run(context, &job, student.spec.init(&device))
-        })
-        .collect::<Result<Vec<_>>>()?;
+        };
+        context.seeds.iter().map(of_seed).collect()
+    })?;
     Ok(ArmRuns { runs })
 }
 

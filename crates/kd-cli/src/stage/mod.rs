@@ -3,17 +3,25 @@
 
 pub(crate) mod answers;
 mod calibrate;
+pub(crate) mod chain;
+mod classify;
 pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod evidence;
 pub(crate) mod facts;
+pub(crate) mod folds;
+pub(crate) mod given;
 pub(crate) mod label;
 pub(crate) mod learn;
 pub(crate) mod learned;
+pub(crate) mod members;
 pub(crate) mod prepare;
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod road;
 pub(crate) mod score;
+pub(crate) mod sureness;
+pub(crate) mod taught;
 pub(crate) mod training;
 
 use std::cell::RefCell;

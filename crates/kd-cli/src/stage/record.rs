@@ -1,31 +1,56 @@
 //! The run record: all evidence of an experiment, in the form that reports are made of.
 
+use std::time::Instant;
+
 use anyhow::Result;
+use burn::tensor::Tensor;
 use kd_classify::Metric;
 use kd_core::train::EpochRecord;
+use kd_core::{Network, Weight};
 use kd_image::Split;
 use kd_metrics::{Better, Grouping, Score, Undefined};
 use kd_report::{
-    Arm as ReportArm, Curves, NetworkFacts, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, StudentGroup, Task,
+    Arm as ReportArm, Curves, Fact, NetworkFacts, Role, RunRecord, SCHEMA, SeedMetric, SeedResult, StudentGroup, Task,
     Teacher as ReportTeacher, Term, TermCurve, Value,
 };
 
 use super::Context;
-use super::compare::{Compared, Comparison, Found, adjust};
+use super::compare::{Compared, Comparison, Found, adjust, role, too_few_draws};
 use super::evidence::{self, Statistics, of_score};
 use super::facts::{AGREEMENT, dataset, definitions, protocol, provenance};
-use super::label::TaughtTeacher;
 use super::learn::ArmRuns;
 use super::prepare::Prepared;
 use super::score::{Scored, Truth};
+use super::taught::Taught;
 use super::training::FinishedRun;
-use crate::recipe::Arm;
+use crate::recipe::{Arm, ArmTerm, TASK, TeacherTable};
 
 /// What was measured of a network beside its answers.
 pub(crate) struct Measured {
     pub(crate) file_bytes: u64,
     pub(crate) latency_p50_ms: f64,
     pub(crate) latency_p95_ms: f64,
+}
+
+impl Measured {
+    /// Times a network on one input `runs` times, after some that do not count.
+    pub(crate) fn of<const I: usize, const O: usize>(
+        network: &impl Network<I, O>,
+        input: &Tensor<I>,
+        file_bytes: usize,
+        (runs, uncounted): (usize, usize),
+    ) -> Self {
+        let mut times: Vec<f64> = (0..runs + uncounted)
+            .map(|_| {
+                let start = Instant::now();
+                let _answer = network.forward(input.clone()).into_data();
+                1e3 * start.elapsed().as_secs_f64()
+            })
+            .skip(uncounted)
+            .collect();
+        times.sort_by(f64::total_cmp);
+        Self { file_bytes: file_bytes as u64, latency_p50_ms: times[runs / 2], latency_p95_ms: times[runs * 95 / 100] }
+    }
 }
 
 /// One student size: its arms, each with runs and judged answers in the order of the seeds.
@@ -39,6 +64,8 @@ pub(crate) struct Evidence {
     pub(crate) teacher: Vec<Scored>,
     pub(crate) teacher_measured: Measured,
     pub(crate) teacher_hash_after: String,
+    /// What is known of the soft labels.
+    pub(crate) soft_labels: Vec<Fact>,
     pub(crate) students: Vec<StudentEvidence>,
 }
 
@@ -47,17 +74,17 @@ pub(crate) fn assemble(
     context: &Context<'_>,
     prepared: &Prepared,
     truth: &Truth,
-    teacher: &TaughtTeacher,
+    teacher: &Taught<4, 2>,
     evidence: &Evidence,
 ) -> Result<RunRecord> {
     let experiment = context.experiment;
     let statistics = Statistics::of(experiment)?;
     let grouping = Grouping::new(&prepared.subjects(Split::Test))?;
     let maker = Maker { context, truth, statistics, grouping: &grouping, teacher: &evidence.teacher };
-    let teacher_runs = std::slice::from_ref(&teacher.run);
-    let mut teacher_arm =
-        maker.arm("teacher", Role::Teacher, None, &[experiment.teacher.plan.seed], teacher_runs, &evidence.teacher);
+    let (members, seed) = (&teacher.members.runs, experiment.teacher.plan.seed);
+    let mut teacher_arm = maker.arm("teacher", Role::Teacher, None, &[seed], &members[..1], &evidence.teacher);
     teacher_arm.terms = vec![task_term(1.0)];
+    teacher_arm.curves = (seed..).zip(members).filter_map(|(seed, run)| curves(seed, run)).collect();
     let mut students = Vec::new();
     let mut found = Found::default();
     for (student, of_student) in experiment.students.iter().zip(&evidence.students) {
@@ -96,37 +123,41 @@ pub(crate) fn assemble(
         }
     }
     adjust(&mut found.differences)?;
+    let few = too_few_draws(&found.differences, experiment.recipe.score.resamples);
+    let protocol =
+        protocol(context, prepared)?.into_iter().chain(evidence.soft_labels.iter().cloned()).chain(few).collect();
+    let (differences, gaps) = found.gaps_of(&experiment.recipe.score.package.arm);
     Ok(RunRecord {
         schema: SCHEMA,
         title: experiment.recipe.title.clone(),
         task: Task::Classify,
         provenance: provenance(context, &experiment.name, &experiment.text),
         dataset: dataset(context, prepared)?,
-        protocol: protocol(context, prepared)?,
+        protocol,
         metrics: definitions(experiment),
         primary_metric: experiment.primary.name().into(),
         baselines: Vec::new(),
         teacher: ReportTeacher {
             network: network_facts(
                 &experiment.teacher.spec.to_string(),
-                experiment.teacher.cost.parameters,
-                experiment.teacher.cost.multiply_adds,
+                experiment.teacher.cost.parameters * members.len() as u64,
+                experiment.teacher.cost.multiply_adds * members.len() as u64,
                 &evidence.teacher_measured,
             ),
-            origin: origin(experiment.teacher.weights.as_ref(), teacher),
+            origin: origin(&experiment.recipe.teacher, teacher),
             hash_before: teacher.hash.clone(),
             hash_after: evidence.teacher_hash_after.clone(),
             arm: teacher_arm,
         },
         students,
-        differences: found.differences,
-        gaps: found.gaps,
+        differences,
+        gaps,
     })
 }
 
-fn origin(weights: Option<&(String, bool)>, teacher: &TaughtTeacher) -> String {
-    let mut origin = "trained in this experiment".to_owned();
-    if let Some((file, _)) = weights {
+fn origin(table: &TeacherTable, teacher: &Taught<4, 2>) -> String {
+    let mut origin = origin_of(table.package.as_ref(), teacher.members.runs.len());
+    if let Some(file) = &table.weights {
         origin += &format!(", starting from {}", file_name(file));
     }
     if let Some(temperature) = teacher.calibration {
@@ -135,46 +166,52 @@ fn origin(weights: Option<&(String, bool)>, teacher: &TaughtTeacher) -> String {
     origin
 }
 
+/// Where a teacher of any task comes from.
+pub(crate) fn origin_of(package: Option<&String>, members: usize) -> String {
+    match package {
+        None if members > 1 => format!("{members} networks trained in this experiment that answer as one"),
+        None => "trained in this experiment".to_owned(),
+        Some(package) => format!("a finished student, {}", file_name(package)),
+    }
+}
+
 fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// What an arm is for, as its terms say.
-pub(crate) fn role(arm: &Arm) -> Role {
-    if arm.unlabelled {
-        Role::Extra
-    } else if arm.distills() {
-        Role::Distilled
-    } else if arm.terms.iter().any(|term| term.smoothing > 0.0 || term.against_truth) {
-        Role::Control
-    } else {
-        Role::Alone
-    }
-}
-
 pub(crate) fn task_term(weight: f64) -> Term {
-    Term { name: "task".into(), weight, temperature: None, source: "labels".into() }
+    Term { name: "task".into(), weight, is_share: false, temperature: None, source: "labels".into() }
 }
 
 pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
-    arm.terms
-        .iter()
-        .map(|term| match term.parameters.0.get("temperature") {
-            _ if term.table.loss == "task" && term.smoothing > 0.0 => {
-                Term { source: format!("labels, smoothed by {}", term.smoothing), ..task_term(term.weight) }
-            }
-            _ if term.table.loss == "task" => task_term(term.weight),
-            temperature => Term {
-                name: term.table.name().into(),
-                weight: term.weight,
-                temperature: match temperature {
-                    Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
-                    _ => None,
-                },
-                source: if term.against_truth { "truth" } else { "teacher" }.into(),
-            },
-        })
-        .collect()
+    let reported = |term: &ArmTerm| {
+        let (weight, is_share) = match term.weight {
+            Weight::Fixed(weight) => (weight, false),
+            Weight::Share(share) => (share, true),
+        };
+        let exits = |source: String| match &term.table.exit {
+            None => source,
+            Some(tap) => format!("{source}, exit at {tap}"),
+        };
+        if term.table.loss == TASK {
+            let smoothed = || format!("labels, smoothed by {}", term.smoothing);
+            let source = if term.smoothing > 0.0 { smoothed() } else { "labels".into() };
+            return Term { name: term.table.name().into(), is_share, source: exits(source), ..task_term(weight) };
+        }
+        let temperature = match term.parameters.0.get("temperature") {
+            Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
+            _ => None,
+        };
+        let source = match (&arm.answers, arm.without_teacher) {
+            _ if term.against_truth => "truth".to_owned(),
+            (Some(file), _) => format!("answers in {}", file_name(file)),
+            (None, Some(without)) => without.name().to_owned(),
+            (None, None) => "teacher".to_owned(),
+        };
+        let source = exits(source);
+        Term { name: term.table.name().into(), weight, is_share, temperature, source }
+    };
+    arm.terms.iter().map(reported).collect()
 }
 
 pub(crate) fn network_facts(name: &str, parameters: u64, multiply_adds: u64, measured: &Measured) -> NetworkFacts {
@@ -241,7 +278,7 @@ impl Maker<'_> {
             calibration: Some(evidence::calibration(experiment, scored, self.truth)),
             operating_point: evidence::operating_point(experiment, scored, self.grouping, self.statistics),
             teacher_agreement: agreement,
-            curves: seeds.iter().zip(runs).map(|(&seed, run)| curves(seed, run)).collect(),
+            curves: seeds.iter().zip(runs).filter_map(|(&seed, run)| curves(seed, run)).collect(),
         }
     }
 }
@@ -272,13 +309,17 @@ fn answers(scored: &Scored, draw: &[usize]) -> Vec<Vec<bool>> {
     }
 }
 
-pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Curves {
+/// How a run went; none for weights that were taken over.
+pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Option<Curves> {
     let history = &run.facts.history;
+    if history.is_empty() {
+        return None;
+    }
     let names: Vec<String> =
         history.first().map_or_else(Vec::new, |epoch| epoch.terms.iter().map(|term| term.name.clone()).collect());
     let column = |pick: &dyn Fn(&EpochRecord) -> f64| history.iter().map(|epoch| Value::from(pick(epoch))).collect();
     let followed = history.first().and_then(|epoch| epoch.validation.first()).map_or("none", |measure| &measure.name);
-    Curves {
+    Some(Curves {
         seed,
         learning_rate: history.iter().map(|epoch| epoch.learning_rate).collect(),
         terms: names
@@ -288,6 +329,8 @@ pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Curves {
                 name: name.clone(),
                 loss: column(&|epoch| epoch.terms[idx].value),
                 gradient_share: column(&|epoch| epoch.terms[idx].gradient_share),
+                weight: history.iter().filter_map(|epoch| epoch.terms[idx].weight).map(Value::from).collect(),
+                temperature: history.iter().filter_map(|epoch| epoch.terms[idx].temperature).map(Value::from).collect(),
             })
             .collect(),
         validation_metric: followed.to_owned(),
@@ -299,5 +342,5 @@ pub(crate) fn curves(seed: u64, run: &FinishedRun) -> Curves {
             })
             .collect(),
         chosen_epoch: u32::try_from(run.facts.chosen_epoch + 1).unwrap_or(u32::MAX),
-    }
+    })
 }

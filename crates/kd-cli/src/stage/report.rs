@@ -6,19 +6,22 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use burn::tensor::Tensor;
 use kd_classify::{Classifier, NetworkSpec};
-use kd_core::{Network, State, Teacher};
+use kd_core::{Network, State};
 use kd_data::format::{gray8_png, rgb8_png};
 use kd_data::store::{StagedFolder, write_atomic};
 use kd_image::{SampleSource, Split, Target};
-use kd_report::{ErrorImage, Role, TIMING_SCHEMA, Timing, html, json, markdown};
+use kd_report::{ErrorImage, TIMING_SCHEMA, Timing, html, json, markdown};
 
 use super::evidence;
-use super::label::{TaughtTeacher, label, teach};
+use super::label::{label, teach};
 use super::learn;
+use super::members::Members;
 use super::prepare::{self, Prepared};
-use super::record::{self, Evidence, Measured, StudentEvidence, role};
+use super::record::{self, Evidence, Measured, StudentEvidence};
 use super::score::{self, Scored, Truth};
-use super::{Context, identity};
+use super::taught::Taught;
+use super::training::Epoch;
+use super::{Context, identity, sureness};
 use crate::host;
 use crate::package::{Card, Decision, Package, Provenance, SCHEMA};
 
@@ -45,13 +48,12 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Reported> {
     let runs = context.timed("learn", || {
         let of_student = |student| {
             let arms = experiment.arms.iter();
-            arms.map(|arm| learn::run(context, &prepared, &teacher, soft.as_ref(), student, arm))
-                .collect::<Result<Vec<_>>>()
+            arms.map(|arm| learn::run(context, &prepared, &teacher, &soft, student, arm)).collect::<Result<Vec<_>>>()
         };
         experiment.students.iter().map(of_student).collect::<Result<Vec<_>>>()
     })?;
     let evidence = context.timed("score", || {
-        let scored = score::run(context, &prepared, &truth, &experiment.teacher.spec, &teacher.run)?;
+        let scored = score::together(context, &prepared, &truth, &experiment.teacher.spec, &teacher.members)?;
         let mut students = Vec::new();
         for (student, arms) in experiment.students.iter().zip(runs) {
             let measured = measure(context, &student.spec, &arms[0].runs[0].chosen)?;
@@ -64,12 +66,13 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Reported> {
         }
         Ok(Evidence {
             teacher: vec![scored],
-            teacher_measured: measure(context, &experiment.teacher.spec, &teacher.run.chosen)?,
-            teacher_hash_after: State::of(teacher.live.network()).hash(),
+            teacher_measured: measure_teacher(context, &teacher.members)?,
+            teacher_hash_after: teacher.live.hash_now(),
+            soft_labels: sureness::facts(context, &teacher, &soft)?,
             students,
         })
     })?;
-    Teacher::<4, 2>::verify_frozen(&teacher.live)?;
+    teacher.live.verify_frozen()?;
     let folder = context.timed("report", || write(context, &prepared, &truth, &teacher, &evidence, start))?;
     let text = kd_data::text::read_text(&folder.join("record.json"))?;
     let record = json::read_record(&text)?;
@@ -78,31 +81,28 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Reported> {
 
 /// Latency of one image, and the size of the weights as a file.
 fn measure(context: &Context<'_>, spec: &NetworkSpec, state: &State) -> Result<Measured> {
+    let network: Classifier = state.load_into(spec.init(&context.device.device))?;
+    Ok(latency(context, &network, state.to_bytes().len()))
+}
+
+/// The same of the teacher's members as one.
+fn measure_teacher(context: &Context<'_>, members: &Members) -> Result<Measured> {
+    let init = || context.experiment.teacher.spec.init(&context.device.device);
+    Ok(latency(context, &members.network::<_, 4, 2>(Epoch::Chosen, init)?, members.file_bytes()))
+}
+
+fn latency(context: &Context<'_>, network: &impl Network<4, 2>, bytes: usize) -> Measured {
     let device = &context.device.device;
-    let network: Classifier = state.load_into(spec.init(device))?;
     let [height, width] = context.experiment.prepare.size;
     let input = Tensor::<4>::zeros([1, context.experiment.prepare.channels, height, width], device);
-    let mut times: Vec<f64> = (0..LATENCY_RUNS + 5)
-        .map(|_| {
-            let start = Instant::now();
-            let _answer = Network::<4, 2>::forward(&network, input.clone()).into_data();
-            1e3 * start.elapsed().as_secs_f64()
-        })
-        .skip(5)
-        .collect();
-    times.sort_by(f64::total_cmp);
-    Ok(Measured {
-        file_bytes: state.to_bytes().len() as u64,
-        latency_p50_ms: times[LATENCY_RUNS / 2],
-        latency_p95_ms: times[LATENCY_RUNS * 95 / 100],
-    })
+    Measured::of(network, &input, bytes, (LATENCY_RUNS, 5))
 }
 
 fn write(
     context: &Context<'_>,
     prepared: &Prepared,
     truth: &Truth,
-    teacher: &TaughtTeacher,
+    teacher: &Taught<4, 2>,
     evidence: &Evidence,
     start: Instant,
 ) -> Result<PathBuf> {
@@ -113,7 +113,7 @@ fn write(
         .flat_map(|student| student.arms.iter().flat_map(|(arm, _)| arm.runs.iter().map(|run| run.id.as_str())))
         .collect();
     let version = (host::revision(), host::dirty());
-    let id = identity("report", &(&experiment.text, &teacher.run.id, &runs, version, &context.device.name))?;
+    let id = identity("report", &(&experiment.text, &teacher.members.id()?, &runs, version, &context.device.name))?;
     let folder = context.root.reports().join(format!("{}-{}", experiment.name, &id[..12]));
     if folder.is_dir() {
         return Ok(folder);
@@ -151,7 +151,7 @@ fn package(
     context: &Context<'_>,
     prepared: &Prepared,
     truth: &Truth,
-    teacher: &TaughtTeacher,
+    teacher: &Taught<4, 2>,
     evidence: &Evidence,
 ) -> Result<Package> {
     let experiment = context.experiment;
@@ -226,9 +226,11 @@ fn confident_errors(
     evidence: &Evidence,
 ) -> Result<Vec<ErrorImage>> {
     let experiment = context.experiment;
-    let place = experiment.arms.iter().position(|arm| role(arm) == Role::Distilled);
-    let (Some(place), Some(student)) = (place, evidence.students.first()) else { return Ok(Vec::new()) };
-    let Some(scored) = student.arms[place].1.first() else { return Ok(Vec::new()) };
+    let wanted = &experiment.recipe.score.package;
+    let student = experiment.students.iter().position(|student| student.name == wanted.student);
+    let arm = experiment.arms.iter().position(|arm| arm.name == wanted.arm);
+    let Some((student, arm)) = student.zip(arm) else { return Ok(Vec::new()) };
+    let Some(scored) = evidence.students[student].arms[arm].1.first() else { return Ok(Vec::new()) };
     let source = prepared.split(Split::Test);
     let mut errors: Vec<(usize, usize, usize, f64)> = named(scored)
         .into_iter()
@@ -250,8 +252,8 @@ fn confident_errors(
             let png = picture(&source.read(index)?.image)?;
             Ok(ErrorImage {
                 number: u32::try_from(number + 1)?,
-                student: experiment.students[0].name.clone(),
-                arm: experiment.arms[place].name.clone(),
+                student: wanted.student.clone(),
+                arm: wanted.arm.clone(),
                 truth: classes[class].clone(),
                 predicted: classes[predicted].clone(),
                 confidence,

@@ -4,17 +4,19 @@
 //! The test split is answered at the chosen and at the last epoch, once per run.
 
 use anyhow::{Context as _, Result, bail};
+use burn::tensor::Tensor;
 use kd_classify::NetworkSpec;
 use kd_classify::score::Judged;
-use kd_core::{Network, State, Task};
+use kd_core::{Network, Task};
 use kd_data::format::{NpyArray, NpyValue, Npz, write_npz};
 use kd_data::store::{PreparedSource, StagedFolder};
-use kd_image::{SampleSource, Split, Target};
+use kd_image::{SampleId, SampleSource, Split, Target};
 
 use super::Context;
 use super::answers::host_rows;
+use super::members::Members;
 use super::prepare::Prepared;
-use super::training::FinishedRun;
+use super::training::{Epoch, FinishedRun};
 use crate::progress::Progress;
 
 const BATCH: usize = 128;
@@ -59,14 +61,39 @@ pub(crate) fn run(
     spec: &NetworkSpec,
     finished: &FinishedRun,
 ) -> Result<Scored> {
-    let folder = context.root.scores().join(&finished.id);
+    let network = |epoch| Ok(finished.state(epoch).load_into(spec.init(&context.device.device))?);
+    answered(context, prepared, truth, &finished.id, network)
+}
+
+/// Answers, or opens, members as one.
+pub(crate) fn together(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    truth: &Truth,
+    spec: &NetworkSpec,
+    members: &Members,
+) -> Result<Scored> {
+    let network = |epoch| members.network::<_, 4, 2>(epoch, || spec.init(&context.device.device));
+    answered(context, prepared, truth, &members.id()?, network)
+}
+
+/// Answers under a name, of a network with its numbers of an epoch.
+fn answered<N: Network<4, 2>>(
+    context: &Context<'_>,
+    prepared: &Prepared,
+    truth: &Truth,
+    id: &str,
+    network: impl Fn(Epoch) -> Result<N>,
+) -> Result<Scored> {
+    let folder = context.root.scores().join(id);
     let n_values = context.experiment.head.n_outputs();
     if !folder.is_dir() {
-        let answer = |state: &State, split| answer(context, &prepared.split(split), spec, state);
+        let (chosen, last) = (network(Epoch::Chosen)?, network(Epoch::Last)?);
+        let answer = |network: &N, split| answer(context, &prepared.split(split), network);
         let arrays = [
-            ("val", answer(&finished.chosen, Split::Val)?),
-            ("test", answer(&finished.chosen, Split::Test)?),
-            ("test_last", answer(&finished.last, Split::Test)?),
+            ("val", answer(&chosen, Split::Val)?),
+            ("test", answer(&chosen, Split::Test)?),
+            ("test_last", answer(&last, Split::Test)?),
         ];
         let arrays: Vec<(&str, NpyValue)> = arrays
             .into_iter()
@@ -108,22 +135,25 @@ pub(crate) fn run(
 }
 
 /// Raw answers of a network on a split.
-pub(crate) fn answer(
+pub(crate) fn answer(context: &Context<'_>, source: &PreparedSource, network: &impl Network<4, 2>) -> Result<Vec<f32>> {
+    answers(context, source, |input, _| Ok(network.forward(input)))
+}
+
+/// Raw answers to all samples of a source, without augmentation, of whoever answers a batch.
+pub(crate) fn answers(
     context: &Context<'_>,
     source: &PreparedSource,
-    spec: &NetworkSpec,
-    state: &State,
+    answer: impl Fn(Tensor<4>, &[SampleId]) -> Result<Tensor<2>>,
 ) -> Result<Vec<f32>> {
     let experiment = context.experiment;
     let device = &context.device.device;
-    let network = state.load_into(spec.init(device))?;
     let mut progress = Progress::new(context.out, "answers", source.len() as u64);
     let mut values = Vec::with_capacity(source.len() * experiment.head.n_outputs());
     for start in (0..source.len()).step_by(BATCH) {
         let end = source.len().min(start + BATCH);
         let samples = (start..end).map(|index| source.read(index)).collect::<Result<Vec<_>, _>>()?;
         let batch = experiment.task.batch(samples, None, device)?;
-        let raw = Network::<4, 2>::forward(&network, batch.input);
+        let raw = answer(batch.input, &batch.ids)?;
         values.extend(host_rows(raw, experiment.head.n_outputs()).into_iter().flatten());
         progress.set(end as u64, "");
     }

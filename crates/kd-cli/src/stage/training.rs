@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use kd_core::train::{EpochRecord, Fit, Plan, Stop, fit};
-use kd_core::{Network, Objective, State, Task, Teacher};
+use kd_core::train::{EpochRecord, Fit, Guide, Plan, Stop, fit};
+use kd_core::{Network, Objective, State, Task};
 use kd_data::store::{CheckpointStore, StagedFolder, write_atomic};
 use kd_data::text::{read_bytes, read_text, remove_folder};
 use kd_image::SampleSource;
@@ -48,8 +48,8 @@ pub(crate) struct Job<'a, T: Task<D, I, O>, const D: usize, const I: usize, cons
     /// For the progress line.
     pub(crate) title: String,
     pub(crate) task: &'a T,
-    pub(crate) objective: &'a Objective<O>,
-    pub(crate) teacher: Option<&'a dyn Teacher<I, O>>,
+    pub(crate) objective: &'a Objective<I, O>,
+    pub(crate) guide: Guide<'a, I, O>,
     pub(crate) train: &'a dyn SampleSource<D, T::Answer>,
     pub(crate) val: &'a dyn SampleSource<D, T::Answer>,
     pub(crate) plan: &'a Plan,
@@ -85,7 +85,7 @@ where
     let fit_run = Fit {
         task: job.task,
         objective: job.objective,
-        teacher: job.teacher,
+        guide: job.guide,
         train: job.train,
         val: job.val,
         plan: job.plan,
@@ -93,7 +93,10 @@ where
         data: &job.id,
     };
     let resume = found.as_ref().map(|checkpoint| checkpoint.bytes.as_slice());
-    let outcome = fit(&fit_run, network, job.initial, resume, &mut sink).with_context(|| job.title.clone())?;
+    let outcome = fit(&fit_run, network, job.initial, resume, &mut sink).with_context(|| match resume {
+        None => job.title.clone(),
+        Some(_) => format!("{}, from the checkpoint in `runs/{}.work`", job.title, job.id),
+    })?;
     if outcome.stop == Stop::Asked {
         bail!(Stopped);
     }
@@ -106,15 +109,62 @@ where
         last_hash: outcome.last.hash(),
         history: outcome.history,
     };
-    let staged = StagedFolder::create(&folder)?;
-    write_atomic(&staged.path().join(CHOSEN), &outcome.chosen.to_bytes())?;
-    write_atomic(&staged.path().join(LAST), &outcome.last.to_bytes())?;
-    write_atomic(&staged.path().join(FACTS), &serde_json::to_vec_pretty(&facts)?)?;
-    staged.commit()?;
+    let finished = FinishedRun { id: job.id.clone(), facts, chosen: outcome.chosen, last: outcome.last };
+    finished.keep(&folder)?;
     // Only now: until the folder has its name, the checkpoint is all there is.
     remove_folder(&work)?;
+    let facts = &finished.facts;
     progress.finish(&format!("epoch {} of {} chosen", facts.chosen_epoch + 1, facts.history.len()));
-    Ok(FinishedRun { id: job.id.clone(), facts, chosen: outcome.chosen, last: outcome.last })
+    Ok(finished)
+}
+
+/// Whose numbers a network gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Epoch {
+    /// The one that validation chose.
+    Chosen,
+    /// The last one.
+    Last,
+}
+
+impl FinishedRun {
+    /// Numbers of an epoch.
+    pub(crate) fn state(&self, epoch: Epoch) -> &State {
+        match epoch {
+            Epoch::Chosen => &self.chosen,
+            Epoch::Last => &self.last,
+        }
+    }
+
+    fn keep(&self, folder: &Path) -> Result<()> {
+        let staged = StagedFolder::create(folder)?;
+        write_atomic(&staged.path().join(CHOSEN), &self.chosen.to_bytes())?;
+        write_atomic(&staged.path().join(LAST), &self.last.to_bytes())?;
+        write_atomic(&staged.path().join(FACTS), &serde_json::to_vec_pretty(&self.facts)?)?;
+        staged.commit()?;
+        Ok(())
+    }
+}
+
+/// Opens, or takes over, weights that are finished already: a run of no epoch.
+pub(crate) fn take_over<E>(context: &Context<'_, E>, id: String, weights: &State) -> Result<FinishedRun> {
+    let folder = context.root.runs().join(&id);
+    if let Some(finished) = open(&folder, &id)? {
+        return Ok(finished);
+    }
+    let hash = weights.hash();
+    let facts = RunFacts {
+        schema: SCHEMA,
+        chosen_epoch: 0,
+        steps: 0,
+        stopped_early: false,
+        chosen_hash: hash.clone(),
+        last_hash: hash,
+        history: Vec::new(),
+    };
+    let finished = FinishedRun { id, facts, chosen: weights.clone(), last: weights.clone() };
+    finished.keep(&folder)?;
+    Ok(finished)
 }
 
 fn work_folder<E>(context: &Context<'_, E>, id: &str) -> PathBuf {

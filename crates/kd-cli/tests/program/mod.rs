@@ -75,6 +75,72 @@ package = { student = "small", arm = "distilled", intended_use = "none" }"#;
     text.replace("STEADILY", steadily).replace("REPORTED", reported)
 }
 
+/// The arms of a recipe: the lone student, and one that learns from the teacher's answers.
+pub(crate) const ARMS: &str = r#"
+[[arm]]
+name = "alone"
+term = [{ loss = "task", weight = 1.0 }]
+
+[[arm]]
+name = "distilled"
+term = [{ loss = "task", weight = 1.0 }, { loss = "hinton", weight = 1.0, temperature = 2.0 }]
+"#;
+
+/// A classification of seconds on a part of the chest phantom: more keys of the teacher, and the arms.
+pub(crate) fn classify_recipe(teacher: &str, arms: &str) -> String {
+    recipe(CLASSIFY).replace("TEACHER", teacher).replace("ARMS", arms)
+}
+
+const CLASSIFY: &str = r#"
+title = "Shadows"
+task = "classify"
+
+[data]
+name = "chest-phantom"
+head = "softmax"
+size = [16, 16]
+channels = 1
+leak_policy = "stop"
+unit = "subject"
+train_fraction = 0.3
+
+[augment]
+views = 2
+shift = 0.1
+
+[teacher]
+name = "tiny"
+network = { architecture = "thin-resnet", stem = "small", width = 4, blocks = [1, 1] }
+TEACHER
+
+[teacher.train]
+epochs = 2
+batch_size = 32
+learning_rate = 0.01
+STEADILY
+select = "accuracy"
+
+[student]
+seeds = [0]
+
+[[student.size]]
+name = "small"
+network = { architecture = "thin-resnet", stem = "small", width = 2, blocks = [1, 1] }
+
+[student.train]
+epochs = 1
+batch_size = 32
+learning_rate = 0.01
+STEADILY
+select = "accuracy"
+
+ARMS
+[score]
+primary = "accuracy"
+secondary = []
+REPORTED
+"#;
+
 /// The volume of a NIfTI file as a DICOM series of CT images.
 pub(crate) fn ct_series(nifti: &Path, folder: &Path) {
     use kd_data::format::{DicomModality, Nifti, NotFinite, SeriesFacts, write_dicom_series};

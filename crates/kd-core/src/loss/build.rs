@@ -5,9 +5,9 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    AdaptiveHinton, BernoulliKd, BoundaryKd, Certainty, ChannelWiseKd, Dist, DistillLoss, Dkd, HintonKd, LogitMse,
-    LossEntry, LossError, MultiLevel, Nkd, On, Output, ParameterEntry, PixelWeights, Range, Refusal, ScheduledHinton,
-    SoftCrossEntropy, Standardized, VirtualTeacher, Weighted,
+    AdaptiveHinton, BernoulliKd, BoundaryKd, Certainty, ChannelWiseKd, CurriculumKd, Dist, DistillLoss, Dkd, HintonKd,
+    LogitMse, LossEntry, LossError, MultiLevel, Nkd, On, Output, ParameterEntry, PixelWeights, Range, Refusal,
+    ScheduledHinton, SoftCrossEntropy, Standardized, VirtualTeacher, Weighted,
     catalog::{LABELS_REFUSAL, STANDARDIZE_REFUSAL, did_you_mean, find},
     image::{ImageDistance, SsimWindow},
 };
@@ -100,6 +100,9 @@ pub fn build<const D: usize>(
     let given = Given { entry, parameters };
     given.check_names()?;
     entry.fits_head(head).map_err(|refusal| refused(entry, format!("a {} head", head.name()), refusal))?;
+    if entry.on == On::Features {
+        return Err(refused(entry, "a term without taps".into(), FEATURES_REFUSAL));
+    }
     let output = Output::of_rank(D);
     entry.fits_output(output).map_err(|refusal| refused(entry, format!("a {} output", output.name()), refusal))?;
     if let Some(refusal) = entry.not_in_recipes {
@@ -153,8 +156,10 @@ pub fn image_distance<const D: usize>(name: &str, parameters: &Parameters) -> Re
     let entry = find(name)?;
     let given = Given { entry, parameters };
     given.check_names()?;
-    if entry.on == On::Logits {
-        return Err(refused(entry, "answers that are images".into(), IMAGES_REFUSAL));
+    match entry.on {
+        On::Logits => return Err(refused(entry, "answers that are images".into(), IMAGES_REFUSAL)),
+        On::Features => return Err(refused(entry, "a term without taps".into(), FEATURES_REFUSAL)),
+        On::Images => {}
     }
     if let Some(refusal) = entry.not_in_recipes {
         return Err(refused(entry, "a recipe's term".into(), refusal));
@@ -169,6 +174,11 @@ const IMAGES_REFUSAL: Refusal = Refusal {
     instead: "use `l1`, or another loss between images (`kd losses` lists them)",
 };
 
+const FEATURES_REFUSAL: Refusal = Refusal {
+    reason: "it compares features at a pair of taps",
+    instead: "use it with `student_tap` and `teacher_tap`",
+};
+
 const INTER_REFUSAL: Refusal = Refusal {
     reason: "the correlation of two numbers is 1 or −1 and has no gradient, and yes/no answers are not shares of a whole",
     instead: "set `inter = 0` and keep `intra`",
@@ -179,14 +189,14 @@ const CENTERED_REFUSAL: Refusal = Refusal {
     instead: "set `centered = false`",
 };
 
-fn refused(entry: &LossEntry, what: String, refusal: Refusal) -> LossError {
+pub(super) fn refused(entry: &LossEntry, what: String, refusal: Refusal) -> LossError {
     LossError::Refused { loss: entry.name, what, refusal }
 }
 
 /// The parameters that were given, read against a row of the catalog.
-struct Given<'a> {
-    entry: &'static LossEntry,
-    parameters: &'a Parameters,
+pub(super) struct Given<'a> {
+    pub(super) entry: &'static LossEntry,
+    pub(super) parameters: &'a Parameters,
 }
 
 impl Given<'_> {
@@ -225,6 +235,7 @@ impl Given<'_> {
                 let radius = self.whole("radius")? as usize;
                 Box::new(BoundaryKd::new(self.temperature("temperature")?, head, radius, self.number("factor")?)?)
             }
+            "curriculum" => Box::new(CurriculumKd::new(self.whole("reversal_epochs")? as usize)),
             "adaptive-hinton" => {
                 let certainty = match self.choice("certainty")? {
                     "entropy" => Certainty::Entropy,
@@ -271,7 +282,7 @@ impl Given<'_> {
         self.entry.parameters.iter().any(|parameter| parameter.name == name)
     }
 
-    fn check_names(&self) -> Result<(), LossError> {
+    pub(super) fn check_names(&self) -> Result<(), LossError> {
         let known = || self.entry.parameters.iter().map(|parameter| parameter.name);
         match self.parameters.0.keys().find(|name| !known().any(|k| k == name.as_str())) {
             None => Ok(()),
@@ -284,13 +295,13 @@ impl Given<'_> {
         }
     }
 
-    fn temperature(&self, name: &'static str) -> Result<Temperature, LossError> {
+    pub(super) fn temperature(&self, name: &'static str) -> Result<Temperature, LossError> {
         let tau = self.read(name)?;
         Temperature::new(tau).map_err(|source| LossError::Temperature { loss: self.entry.name, name, source })
     }
 
     /// A number within its range.
-    fn number(&self, name: &str) -> Result<f64, LossError> {
+    pub(super) fn number(&self, name: &str) -> Result<f64, LossError> {
         let number = self.read(name)?;
         let parameter = self.parameter(name);
         match parameter.range {
@@ -300,7 +311,7 @@ impl Given<'_> {
     }
 
     /// A whole number within its range.
-    fn whole(&self, name: &str) -> Result<u32, LossError> {
+    pub(super) fn whole(&self, name: &str) -> Result<u32, LossError> {
         let number = self.number(name)?;
         if number.fract() == 0.0 {
             // Every range of a whole number lies far inside of u32.
@@ -325,7 +336,7 @@ impl Given<'_> {
         }
     }
 
-    fn choice(&self, name: &str) -> Result<&'static str, LossError> {
+    pub(super) fn choice(&self, name: &str) -> Result<&'static str, LossError> {
         let parameter = self.parameter(name);
         match (self.parameters.0.get(name), parameter.range) {
             (Some(Value::Text(word)), Range::Choice { options, .. }) => {

@@ -177,6 +177,13 @@ pub struct Refusal {
 }
 
 impl LossEntry {
+    /// Whether the loss looks at what a teacher says. The made-up teacher of `virtual-teacher` is built from the labels: it
+    /// is a control of what softness alone does.
+    #[must_use]
+    pub fn looks_at_teacher(&self) -> bool {
+        self.name != "virtual-teacher"
+    }
+
     /// Whether the loss means something on a head.
     ///
     /// # Errors

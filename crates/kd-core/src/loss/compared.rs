@@ -5,6 +5,8 @@
 
 use burn::tensor::{Int, Tensor};
 
+use super::CurriculumTemperature;
+
 /// The teacher's logits and everything else that a loss may compare with.
 ///
 /// # Example
@@ -28,13 +30,15 @@ pub struct Beside<const D: usize> {
     pub labels: Option<Tensor<D, Int>>,
     /// The epoch, counted from 0, for losses that change with it.
     pub epoch: usize,
+    /// The temperature that is learned beside the student, for a loss that has one.
+    pub learned: Option<CurriculumTemperature>,
 }
 
 impl<const D: usize> Beside<D> {
     /// The teacher alone: every position valid, no labels, epoch 0.
     #[must_use]
     pub fn new(teacher: Tensor<D>) -> Self {
-        Self { teacher, mask: None, labels: None, epoch: 0 }
+        Self { teacher, mask: None, labels: None, epoch: 0, learned: None }
     }
 
     /// Sets which positions count.
@@ -47,6 +51,12 @@ impl<const D: usize> Beside<D> {
     #[must_use]
     pub fn with_labels(self, labels: Option<Tensor<D, Int>>) -> Self {
         Self { labels, ..self }
+    }
+
+    /// Sets the learned temperature.
+    #[must_use]
+    pub fn with_learned(self, learned: Option<CurriculumTemperature>) -> Self {
+        Self { learned, ..self }
     }
 
     /// Sets the epoch.

@@ -3,7 +3,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation::log_softmax, activation::sigmoid};
 
-use super::{Beside, HintonKd, operands::Operands, reduce::mean_over_valid};
+use super::{
+    Beside, DistillLoss, HintonKd, LossError, hinton::check_softmax, operands::Operands, reduce::mean_over_valid,
+};
 use crate::temperature::Temperature;
 
 /// Computes Hinton's loss with a learned temperature whose gradient is reversed.
@@ -81,5 +83,71 @@ impl CurriculumTemperature {
         let log_t = log_softmax(teacher / over, 1);
         let divergence = (log_t.clone().exp() * (log_t - log_s)).sum_dim(1);
         mean_over_valid(divergence, mask) * tau.clone() * tau
+    }
+}
+
+/// [`CurriculumTemperature`] as a term: Hinton's loss with the temperature that the trainer learns beside the student.
+///
+/// `τ² · mean_valid( KL(softmax(z_t/τ) ‖ softmax(z_s/τ)) )`, τ from [`Beside::learned`], λ from the epoch.
+///
+/// # Shapes
+/// As in [`DistillLoss`]: at least 2 classes.
+///
+/// # Policy
+/// λ is [`CurriculumTemperature::reversal`] over `reversal_epochs`. Where no temperature stands beside it, as in a look at
+/// the loss alone, the first one is taken.
+///
+/// # Panics
+/// When shapes differ or the class axis is 1.
+///
+/// # Source
+/// Li et al. 2023, "Curriculum Temperature for Knowledge Distillation", arXiv 2211.16231, equations 3 to 7; 10 epochs of
+/// 240 in its code.
+///
+/// # Deviations
+/// As [`CurriculumTemperature`].
+///
+/// # Example
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kd_core::loss::{Beside, CurriculumKd, CurriculumTemperature, DistillLoss};
+///
+/// let device = Device::flex();
+/// let (student, teacher) = (Tensor::<2>::from_data([[1.0, 0.0]], &device), Tensor::<2>::from_data([[0.0, 2.0]], &device));
+/// let loss = CurriculumKd::new(10);
+/// let learned = Some(CurriculumTemperature::new(&device));
+/// let found = loss.evaluate(student.clone(), Beside::new(teacher.clone()).with_learned(learned)).into_scalar::<f32>();
+/// assert_eq!(found, loss.forward(student, teacher, None).into_scalar::<f32>());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurriculumKd {
+    reversal_epochs: usize,
+}
+
+impl CurriculumKd {
+    /// Makes the loss; λ is 1 from `reversal_epochs` on.
+    #[must_use]
+    pub fn new(reversal_epochs: usize) -> Self {
+        Self { reversal_epochs }
+    }
+}
+
+impl<const D: usize> DistillLoss<D> for CurriculumKd {
+    fn name(&self) -> &'static str {
+        "curriculum"
+    }
+
+    fn check(&self, student: &[usize], teacher: &[usize], mask: Option<&[usize]>) -> Result<(), LossError> {
+        check_softmax("curriculum", student, teacher, mask)
+    }
+
+    fn learns_temperature(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, student_logits: Tensor<D>, mut beside: Beside<D>) -> Tensor<1> {
+        let learned = beside.learned.take().unwrap_or_else(|| CurriculumTemperature::new(&student_logits.device()));
+        let reversal = CurriculumTemperature::reversal(beside.epoch, self.reversal_epochs);
+        learned.forward(student_logits, beside, reversal)
     }
 }

@@ -1,6 +1,7 @@
 //! The original distillation loss, in the form that keeps its gradient's size when the temperature changes.
 
-use burn::tensor::{Tensor, activation::log_softmax};
+use burn::tensor::Tensor;
+use kd_kernels::nn::softmax_divergence;
 
 use super::{
     Beside, DistillLoss, LossError,
@@ -60,10 +61,7 @@ impl HintonKd {
 
     /// Divergence per position, summed over classes, of logits that are multiplied by `factor` first.
     pub(super) fn divergence<const D: usize>(student: Tensor<D>, teacher: Tensor<D>, factor: f64) -> Tensor<D> {
-        // As a product: Burn's gradient of a division by a scalar takes the reciprocal in single precision.
-        let log_p_student = log_softmax(student.mul_scalar(factor), 1);
-        let log_p_teacher = log_softmax(teacher.mul_scalar(factor), 1);
-        (log_p_teacher.clone().exp() * (log_p_teacher - log_p_student)).sum_dim(1)
+        softmax_divergence(student, teacher, factor)
     }
 }
 

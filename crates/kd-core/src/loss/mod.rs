@@ -9,7 +9,8 @@
 //! the target and divides by the batch only.
 //!
 //! Distillation losses implement [`DistillLoss`] and are listed in [`CATALOG`]; [`build`] makes one from a name and
-//! checks that it fits the head; [`build_image`] does so for networks that answer images. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
+//! checks that it fits the head; [`build_image`] does so for networks that answer images, and
+//! [`build_feature`] for features at taps. The task losses [`CrossEntropy`] and [`BinaryCrossEntropy`] compare with labels.
 
 mod adaptive;
 mod axes;
@@ -17,6 +18,7 @@ mod bernoulli;
 mod binary_cross_entropy;
 mod boundary;
 mod build;
+mod build_feature;
 mod catalog;
 mod channel_wise;
 mod compared;
@@ -47,11 +49,12 @@ pub use bernoulli::BernoulliKd;
 pub use binary_cross_entropy::{BinaryCrossEntropy, BinaryWeights, cumulative_targets};
 pub use boundary::BoundaryKd;
 pub use build::{Parameters, Value, build, build_image, image_distance};
+pub use build_feature::build_feature;
 pub use catalog::{CATALOG, LossEntry, On, Output, ParameterEntry, Range, Refusal, find};
 pub use channel_wise::ChannelWiseKd;
 pub use compared::Beside;
 pub use cross_entropy::CrossEntropy;
-pub use curriculum::CurriculumTemperature;
+pub use curriculum::{CurriculumKd, CurriculumTemperature};
 pub use dist::Dist;
 pub use dkd::Dkd;
 pub use error::LossError;
@@ -101,6 +104,11 @@ pub trait DistillLoss<const D: usize>: Send + Sync + std::fmt::Debug {
 
     /// Whether hard labels are needed beside the teacher's logits.
     fn needs_labels(&self) -> bool {
+        false
+    }
+
+    /// Whether a temperature is learned for it, and stands [beside](Beside::learned) the teacher's logits.
+    fn learns_temperature(&self) -> bool {
         false
     }
 

@@ -155,6 +155,10 @@ impl<const D: usize> DistillLoss<D> for Weighted<D> {
         self.inner.name()
     }
 
+    fn learns_temperature(&self) -> bool {
+        self.inner.learns_temperature()
+    }
+
     fn needs_labels(&self) -> bool {
         true
     }

@@ -82,6 +82,10 @@ impl<const D: usize> DistillLoss<D> for Standardized<D> {
         self.inner.name()
     }
 
+    fn learns_temperature(&self) -> bool {
+        self.inner.learns_temperature()
+    }
+
     fn needs_labels(&self) -> bool {
         self.inner.needs_labels()
     }

@@ -1,18 +1,22 @@
 //! Everything that a killed run needs to go on as if nothing had happened, as bytes.
 //!
-//! One safetensors file: `model/…`, `optimizer/…`, `average/…` and `best/…` arrays, and a JSON note with the place in
-//! the run. Random streams need no entry, since they are derived from seeds.
+//! One safetensors file: `model/…`, `adaptors/…`, `optimizer/…`, `average/…` and `best/…` arrays, those of a peer that learns
+//! beside the student as `peer-model/…` and so on, and a JSON note with the place in the run. Random streams need no entry,
+//! since they are derived from seeds.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::EpochRecord;
+use super::learner::LearnerState;
 use crate::state::{StateError, from_safetensors, to_safetensors};
 use crate::{State, Values};
 
 const NOTE: &str = "progress";
-const SCHEMA: u32 = 1;
+/// Before the names of a peer's sections.
+const PEER: &str = "peer-";
+const SCHEMA: u32 = 2;
 
 /// Why a checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +28,14 @@ pub enum CheckpointError {
     #[error("checkpoint note cannot be read: {0}")]
     Note(String),
     /// Another version wrote it.
-    #[error("checkpoint has schema {found}, expected {SCHEMA}\nhint: start the run anew")]
+    #[error("checkpoint has schema {found}, expected {SCHEMA}\nhint: delete it, and the run starts anew")]
     Schema {
         /// The schema found.
         found: u32,
     },
     /// It belongs to another run.
     #[error(
-        "checkpoint belongs to another run: {what} was {found}, expected {expected}\nhint: start the run anew, or give back the recipe that wrote it"
+        "checkpoint belongs to another run: {what} was {found}, expected {expected}\nhint: delete it, and the run starts anew, or give back the recipe that wrote it"
     )]
     OtherRun {
         /// What differs.
@@ -92,8 +96,8 @@ impl Progress {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub(super) progress: Progress,
-    pub(super) model: State,
-    pub(super) optimizer: BTreeMap<String, Values>,
+    pub(super) student: LearnerState,
+    pub(super) peer: Option<LearnerState>,
     pub(super) average: BTreeMap<String, Values>,
     pub(super) best: BTreeMap<String, Values>,
 }
@@ -102,13 +106,10 @@ impl Checkpoint {
     /// Writes the checkpoint; equal checkpoints give equal bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let sections = [
-            ("model", self.model.tensors()),
-            ("optimizer", &self.optimizer),
-            ("average", &self.average),
-            ("best", &self.best),
-        ];
-        let tensors = sections.into_iter().flat_map(|(section, tensors)| {
+        let of_peer = self.peer.iter().flat_map(|peer| peer.sections(PEER));
+        let others = [("average".to_owned(), &self.average), ("best".to_owned(), &self.best)];
+        let sections = self.student.sections("").into_iter().chain(of_peer).chain(others);
+        let tensors = sections.flat_map(|(section, tensors)| {
             tensors.iter().map(move |(name, values)| (format!("{section}/{name}"), values))
         });
         let note = serde_json::to_string(&self.progress).expect("a note of numbers and texts can be written");
@@ -135,14 +136,15 @@ impl Checkpoint {
             return Err(CheckpointError::Schema { found: schema.schema });
         }
         let progress = serde_json::from_str(text).map_err(|error| CheckpointError::Note(error.to_string()))?;
+        let has_peer = sections.keys().any(|section| section.starts_with(PEER));
         let mut take = |section: &str| sections.remove(section).unwrap_or_default();
-        Ok(Self {
-            progress,
-            model: State::from_tensors(take("model")),
-            optimizer: take("optimizer"),
-            average: take("average"),
-            best: take("best"),
-        })
+        let mut learner = |prefix: &str| LearnerState {
+            model: State::from_tensors(take(&format!("{prefix}model"))),
+            adaptors: State::from_tensors(take(&format!("{prefix}adaptors"))),
+            optimizer: take(&format!("{prefix}optimizer")),
+        };
+        let (student, peer) = (learner(""), has_peer.then(|| learner(PEER)));
+        Ok(Self { progress, student, peer, average: take("average"), best: take("best") })
     }
 }
 
@@ -157,13 +159,18 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         let values = |value: f32| Values { shape: vec![1], values: vec![value] };
+        let learner = |value: f32| LearnerState {
+            model: State::from_tensors([("w".to_owned(), values(value))].into()),
+            adaptors: State::from_tensors([("0.w".to_owned(), values(value + 1.0))].into()),
+            optimizer: [("first/w".to_owned(), values(-0.0))].into(),
+        };
         let mut progress = Progress::start("run".into(), 2);
         progress.term_sums = vec![0.1 + 0.2, 1.0 / 3.0];
         progress.best = Some(std::f64::consts::PI);
         Checkpoint {
             progress,
-            model: State::from_tensors([("w".to_owned(), values(1.5))].into()),
-            optimizer: [("first/w".to_owned(), values(-0.0))].into(),
+            student: learner(1.5),
+            peer: Some(learner(4.5)),
             average: BTreeMap::new(),
             best: [("w".to_owned(), values(f32::MIN_POSITIVE))].into(),
         }

@@ -36,6 +36,9 @@ pub enum TrainError {
         /// Which one.
         split: &'static str,
     },
+    /// A term on features does not fit the networks.
+    #[error(transparent)]
+    Taps(#[from] crate::TapsError),
     /// A term asks for the truth of a task whose truth is no answer.
     #[error(
         "term `{term}` is measured from the truth, expected a task whose truth is an answer, as in restoration\nhint: use the task's own loss"
@@ -47,6 +50,14 @@ pub enum TrainError {
     /// A distillation term without a teacher.
     #[error("term `{term}` needs a teacher, and none was given")]
     NoTeacher {
+        /// The term.
+        term: String,
+    },
+    /// The average as guide, and no average.
+    #[error(
+        "term `{term}` looks at the average of the student's weights, and the plan keeps none\nhint: set `ema`, the decay of the average"
+    )]
+    NoAverage {
         /// The term.
         term: String,
     },

@@ -23,6 +23,12 @@ pub struct TermRecord {
     /// Norm of its weighted gradient at the student's answers over the sum across terms, on the first batch of the
     /// epoch that had any gradient.
     pub gradient_share: f64,
+    /// What its value was multiplied by, for a term that has a share of the gradient instead of a weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// The temperature that it has learned by the end of the epoch, where it learns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
 }
 
 /// One epoch.

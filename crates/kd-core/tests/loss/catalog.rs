@@ -2,7 +2,10 @@
 
 use kd_core::{
     Head,
-    loss::{CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build, build_image},
+    loss::{
+        CATALOG, DistillLoss, LossError, On, Output, Parameters, Range, build, build_feature, build_image,
+        feature::FeatureTerm,
+    },
 };
 
 const HEADS: [Head; 5] = [
@@ -29,21 +32,21 @@ const TABLE: [(&str, &str, &str); 35] = [
     ("boundary", "+++--", "d"),
     ("adaptive-hinton", "-++--", "pd"),
     ("scheduled-hinton", "-++--", "pd"),
-    ("curriculum", "-++--", "pdx"),
-    ("hint", "+++++", "pdx"),
-    ("mgd", "+++++", "pdx"),
-    ("attention-transfer", "+++++", "dx"),
-    ("similarity-preserving", "+++++", "pdx"),
-    ("relation-distance", "+++++", "pdx"),
-    ("relation-angle", "+++++", "pdx"),
-    ("pkd", "+++++", "pdx"),
-    ("hierarchical-context", "+++++", "pdx"),
-    ("vid", "+++++", "pdx"),
-    ("in-batch-contrast", "+++++", "pdx"),
-    ("pair-affinity", "+++++", "dx"),
-    ("ifvd", "+++++", "dx"),
-    ("region-affinity", "+++++", "dx"),
-    ("cross-image", "+++++", "dx"),
+    ("curriculum", "-++--", "pd"),
+    ("hint", "+++++", "pd"),
+    ("mgd", "+++++", "pd"),
+    ("attention-transfer", "+++++", "d"),
+    ("similarity-preserving", "+++++", "pd"),
+    ("relation-distance", "+++++", "pd"),
+    ("relation-angle", "+++++", "pd"),
+    ("pkd", "+++++", "pd"),
+    ("hierarchical-context", "+++++", "pd"),
+    ("vid", "+++++", "pd"),
+    ("in-batch-contrast", "+++++", "pd"),
+    ("pair-affinity", "+++++", "d"),
+    ("ifvd", "+++++", "d"),
+    ("region-affinity", "+++++", "d"),
+    ("cross-image", "+++++", "d"),
     ("l1", "-----", "d"),
     ("mse", "-----", "d"),
     ("charbonnier", "-----", "d"),
@@ -66,8 +69,11 @@ pub(crate) fn valid(name: &str) -> Parameters {
         "virtual-teacher" => tau.with("probability", 0.9),
         "boundary" => tau.with("radius", 2.0).with("factor", 4.0),
         "adaptive-hinton" => empty.with("lowest", 2.0).with("highest", 6.0).with("certainty", "entropy"),
+        "curriculum" => empty.with("reversal_epochs", 4.0),
         "scheduled-hinton" => empty.with("start", 8.0).with("end", 2.0).with("epochs", 10.0).with("shape", "linear"),
         "attention-transfer" => empty.with("power", "2"),
+        "mgd" => empty.with("masked", 0.5),
+        "ifvd" | "region-affinity" => empty.with("least_share", 0.5),
         "in-batch-contrast" => tau,
         "pair-affinity" => empty.with("norm", "squared").with("per_axis", 8.0),
         "cross-image" => tau.with("per_axis", 8.0),
@@ -84,6 +90,10 @@ fn refusal<const D: usize>(name: &str, parameters: &Parameters, head: Head) -> L
         Ok(loss) => panic!("{name} was built as {} on {}", loss.name(), head.name()),
         Err(error) => error,
     }
+}
+
+fn feature(name: &str, parameters: &Parameters) -> Result<FeatureTerm<4>, LossError> {
+    build_feature(name, parameters, ["student", "teacher"], Some(3))
 }
 
 fn name_built(name: &str, head: Head, rank: usize) -> Result<&'static str, LossError> {
@@ -106,7 +116,9 @@ fn every_cell_of_loss_head_and_output_is_as_the_table_says() {
             assert_eq!(entry.fits_head(head).is_ok(), cell == '+', "{name} on {}", head.name());
             for rank in 2..=5 {
                 let what = format!("{name} on {} rank {rank}", head.name());
-                let fits = cell == '+' && outputs.contains(if rank == 2 { 'p' } else { 'd' }) && !outputs.contains('x');
+                let output = if rank == 2 { 'p' } else { 'd' };
+                let on_answers = entry.on != On::Features && !outputs.contains('x');
+                let fits = cell == '+' && outputs.contains(output) && on_answers;
                 match name_built(name, head, rank) {
                     Ok(loss) => assert!(fits && loss == name, "{what}"),
                     Err(LossError::Refused { loss, refusal, .. }) => {
@@ -140,6 +152,7 @@ fn every_row_is_complete_and_its_required_parameters_are_missed_by_name() {
             let mut others = valid(entry.name);
             assert!(others.0.remove(parameter.name).is_some(), "{} {}", entry.name, parameter.name);
             let found = match head {
+                _ if entry.on == On::Features => feature(entry.name, &others).err().unwrap(),
                 None => build_image::<4>(entry.name, &others).err().unwrap(),
                 Some(head) if entry.pooled => refusal::<2>(entry.name, &others, head),
                 Some(head) => refusal::<4>(entry.name, &others, head),
@@ -155,6 +168,7 @@ fn whether_a_row_needs_labels_is_what_its_loss_says() {
     for entry in CATALOG.iter().filter(|entry| entry.not_in_recipes.is_none()) {
         let parameters = valid(entry.name);
         let needs = match HEADS.into_iter().rev().find(|head| entry.fits_head(*head).is_ok()) {
+            _ if entry.on == On::Features => feature(entry.name, &parameters).unwrap().needs_labels(),
             None => build_image::<4>(entry.name, &parameters).unwrap().needs_labels(),
             Some(head) if entry.pooled => build::<2>(entry.name, &parameters, head).unwrap().needs_labels(),
             Some(head) => build::<4>(entry.name, &parameters, head).unwrap().needs_labels(),
@@ -164,17 +178,29 @@ fn whether_a_row_needs_labels_is_what_its_loss_says() {
 }
 
 #[test]
+fn a_loss_on_features_is_refused_where_it_cannot_work() {
+    let refused = |name, classes| {
+        let found = build_feature::<5>(name, &valid(name), ["a", "b"], classes).err().unwrap();
+        assert!(matches!(found, LossError::Refused { .. }), "{found}");
+        found.to_string()
+    };
+    assert!(refused("mgd", None).starts_with("loss `mgd` does not fit features of rank 5"));
+    assert!(refused("ifvd", None).contains("needs a class for each point"));
+    assert!(refused("hinton", Some(3)).starts_with("loss `hinton` does not fit a pair of taps"));
+}
+
+#[test]
 fn a_loss_that_recipes_cannot_name_yet_says_why() {
     let text = refusal::<2>("pkd", &Parameters::new(), HEADS[2]).to_string();
     assert_eq!(
         text,
-        "loss `pkd` does not fit a recipe's term: it compares features at a pair of taps, and a recipe cannot name taps \
-         yet\nhint: use a loss on logits (`kd losses` lists them)"
+        "loss `pkd` does not fit a term without taps: it compares features at a pair of taps\nhint: use it with \
+         `student_tap` and `teacher_tap`"
     );
     let text = refusal::<4>("l1", &Parameters::new(), HEADS[0]).to_string();
     assert!(text.starts_with("loss `l1` does not fit a one-channel head: its answers are logits"), "{text}");
     for entry in CATALOG {
-        let refused = entry.on == On::Features || ["curriculum", "response"].contains(&entry.name);
+        let refused = entry.name == "response";
         assert_eq!(refused, entry.not_in_recipes.is_some(), "{}", entry.name);
     }
 }

@@ -131,6 +131,7 @@ pub(crate) fn logit_losses(temperature: f64) -> Vec<Subject> {
         from_recipe("adaptive-hinton", adaptive("entropy"), MAP),
         from_recipe("adaptive-hinton", adaptive("confidence"), MAP),
         from_recipe("scheduled-hinton", scheduled(temperature), MAP),
+        from_recipe("curriculum", Parameters::new().with("reversal_epochs", 4.0), MAP),
     ]
 }
 

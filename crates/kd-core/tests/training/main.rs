@@ -1,13 +1,15 @@
 //! The loop as a whole, on a network and a task small enough to know what must happen.
 
+mod guides;
 mod small;
+mod taps;
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use kd_core::train::{EarlyStop, Fit, Outcome, Plan, Stop, TrainError, Views, fit};
-use kd_core::{CachedTeacher, LiveTeacher, Objective, State, Teacher, initialize};
-use small::{Line, Memory, Recorder, SmallTask, Stored, distilled, linear_source, plan};
+use kd_core::{CachedTeacher, LiveTeacher, Objective, State, Teacher, Weight, initialize};
+use small::{Line, Memory, Recorder, SmallTask, Stored, curriculum, distilled, linear_source, plan};
 
 struct Setup {
     task: SmallTask,
@@ -24,7 +26,7 @@ impl Setup {
     fn run(
         &self,
         plan: &Plan,
-        objective: &Objective<2>,
+        objective: &Objective<4, 2>,
         teacher: Option<&dyn Teacher<4, 2>>,
         resume: Option<&[u8]>,
         sink: &mut Recorder,
@@ -32,7 +34,7 @@ impl Setup {
         let run = Fit {
             task: &self.task,
             objective,
-            teacher,
+            guide: teacher.into(),
             train: &self.train,
             val: &self.val,
             plan,
@@ -74,13 +76,18 @@ fn equal_seeds_give_equal_bytes_and_others_do_not() {
 fn a_run_resumed_after_any_step_ends_in_the_same_bytes() {
     let setup = setup();
     let teacher = setup.teacher();
-    for plan in [Plan { accumulation: 2, ..plan(2) }, Plan { ema: Some(0.9), ..plan(2) }] {
+    let averaged = Plan { ema: Some(0.9), ..plan(2) };
+    for (plan, weight) in [
+        (Plan { accumulation: 2, ..plan(2) }, Weight::Fixed(1.0)),
+        (averaged, Weight::Fixed(1.0)),
+        (plan(2), Weight::Share(0.4)),
+    ] {
         let mut whole = Recorder::every_step();
-        let expected = setup.run(&plan, &distilled(1.0), Some(&teacher), None, &mut whole).unwrap();
+        let expected = setup.run(&plan, &distilled(weight), Some(&teacher), None, &mut whole).unwrap();
         assert!(whole.checkpoints.len() > 4);
         for bytes in &whole.checkpoints {
             let resumed =
-                setup.run(&plan, &distilled(1.0), Some(&teacher), Some(bytes), &mut Recorder::default()).unwrap();
+                setup.run(&plan, &distilled(weight), Some(&teacher), Some(bytes), &mut Recorder::default()).unwrap();
             assert_eq!(resumed, expected);
         }
     }
@@ -185,6 +192,47 @@ fn gradient_shares_sum_to_one_and_follow_the_weights() {
 }
 
 #[test]
+fn a_term_with_a_share_has_it_in_every_epoch_and_its_weight_moves() {
+    let setup = setup();
+    let teacher = setup.teacher();
+    let run = |weight| setup.run(&plan(4), &distilled(weight), Some(&teacher), None, &mut Recorder::default()).unwrap();
+    let outcome = run(Weight::Share(0.3));
+    let weights: Vec<f64> = outcome
+        .history
+        .iter()
+        .map(|epoch| {
+            assert!((epoch.terms[1].gradient_share - 0.3).abs() < 1e-12, "{epoch:?}");
+            assert!(epoch.terms[0].weight.is_none());
+            epoch.terms[1].weight.unwrap()
+        })
+        .collect();
+    assert!(
+        weights.iter().all(|weight| *weight > 0.0) && weights.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 1e-9)
+    );
+    assert!(run(Weight::Fixed(1.0)).history.iter().all(|epoch| epoch.terms[1].weight.is_none()));
+}
+
+#[test]
+fn a_learned_temperature_waits_for_an_epoch_then_moves_against_the_student_and_stays_behind() {
+    let setup = setup();
+    let teacher = setup.teacher();
+    let mut whole = Recorder::every_step();
+    let outcome = setup.run(&plan(4), &curriculum(), Some(&teacher), None, &mut whole).unwrap();
+    let temperatures: Vec<f64> = outcome.history.iter().map(|epoch| epoch.terms[1].temperature.unwrap()).collect();
+    // λ is 0 in the first epoch; then θ ascends the loss, which falls with the temperature's distance from the limit.
+    assert!((temperatures[0] - 15.62).abs() < 5e-3, "{temperatures:?}");
+    assert!(temperatures.windows(2).skip(1).any(|pair| (pair[0] - pair[1]).abs() > 1e-9), "{temperatures:?}");
+    assert!(outcome.history.iter().all(|epoch| epoch.terms[0].temperature.is_none()));
+    let names = |state: &State| state.tensors().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&outcome.chosen), names(&State::of(&Line::new(&setup.device))));
+    for bytes in &whole.checkpoints {
+        let resumed =
+            setup.run(&plan(4), &curriculum(), Some(&teacher), Some(bytes), &mut Recorder::default()).unwrap();
+        assert_eq!(resumed, outcome);
+    }
+}
+
+#[test]
 fn a_distillation_term_without_a_teacher_is_refused() {
     let refused = setup().run(&plan(1), &distilled(1.0), None, None, &mut Recorder::default());
     assert!(matches!(refused, Err(TrainError::NoTeacher { .. })));
@@ -250,7 +298,7 @@ fn a_distance_from_the_truth_is_refused_where_the_truth_is_no_answer() {
     let parameters = kd_core::loss::Parameters::new().with("temperature", 2.0);
     let loss = kd_core::loss::build("hinton", &parameters, kd_core::Head::TwoClassSoftmax).unwrap();
     let kind = kd_core::TermKind::Truth(loss);
-    let term = kd_core::Term { name: "near".into(), weight: 1.0, ramp: kd_core::Ramp::None, kind };
+    let term = kd_core::Term { name: "near".into(), weight: 1.0.into(), ramp: kd_core::Ramp::None, kind, exit: None };
     let objective = Objective::new(vec![term]).unwrap();
     assert!(!objective.needs_teacher());
     let refused = setup().run(&plan(1), &objective, None, None, &mut Recorder::default()).unwrap_err();

@@ -7,7 +7,9 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 use kd_core::loss::{self, DistillLoss};
 use kd_core::train::{Decay, Event, Measure, OptimizerPlan, Plan, Schedule, Sink, Views};
-use kd_core::{Batch, Head, Network, Objective, Purpose, Ramp, Task, TaskError, Teacher, Term, TermKind, stream};
+use kd_core::{
+    Batch, Head, Network, Objective, Purpose, Ramp, Task, TaskError, Teacher, Term, TermKind, Weight, stream,
+};
 use kd_image::{
     Geometry, Image, Intensity, Sample, SampleId, SampleSource, SoftTargetSource, SourceError, SubjectId, Target,
 };
@@ -227,15 +229,21 @@ pub(crate) fn plan(epochs: usize) -> Plan {
     }
 }
 
-fn objective(name: &str, weight: f64, loss: Box<dyn DistillLoss<2>>) -> Objective<2> {
-    let task = Term { name: "task".into(), weight: 1.0, ramp: Ramp::None, kind: TermKind::Task { smoothing: 0.0 } };
-    let kd = Term { name: name.into(), weight, ramp: Ramp::None, kind: TermKind::Distill(loss) };
+fn objective(name: &str, weight: Weight, loss: Box<dyn DistillLoss<2>>) -> Objective<4, 2> {
+    let task = Term::task(0.0);
+    let kd = Term { name: name.into(), weight, ramp: Ramp::None, kind: TermKind::Distill(loss), exit: None };
     Objective::new(vec![task, kd]).unwrap()
 }
 
-pub(crate) fn distilled(weight: f64) -> Objective<2> {
+pub(crate) fn distilled(weight: impl Into<Weight>) -> Objective<4, 2> {
     let parameters = loss::Parameters::new().with("temperature", 2.0);
-    objective("kd", weight, loss::build("hinton", &parameters, Head::TwoClassSoftmax).unwrap())
+    objective("kd", weight.into(), loss::build("hinton", &parameters, Head::TwoClassSoftmax).unwrap())
+}
+
+/// A term whose temperature is learned beside the student.
+pub(crate) fn curriculum() -> Objective<4, 2> {
+    let parameters = loss::Parameters::new().with("reversal_epochs", 2.0);
+    objective("curriculum", 1.0.into(), loss::build("curriculum", &parameters, Head::TwoClassSoftmax).unwrap())
 }
 
 /// A term that looks at the student and learns nothing from it.
@@ -251,6 +259,6 @@ impl DistillLoss<2> for Inert {
     }
 }
 
-pub(crate) fn inert() -> Objective<2> {
-    objective("inert", 1.0, Box::new(Inert))
+pub(crate) fn inert() -> Objective<4, 2> {
+    objective("inert", 1.0.into(), Box::new(Inert))
 }

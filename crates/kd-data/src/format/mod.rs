@@ -10,6 +10,7 @@ mod images;
 mod labelled_png;
 mod nifti;
 mod npy;
+mod npy_value;
 mod npz;
 mod raster;
 mod raw;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
+pub(crate) use dicom::patient_of;
 pub use dicom::{
     Change, Deidentification, Deidentified, DerivedFacts, DerivedFrom, DicomImage, DicomModality, DicomSeries,
     DicomStack, DicomVolume, Photometric, Retain, Salt, SegmentationFacts, SeriesFacts, Tilt, Uid, UidError, Voi,
@@ -35,7 +37,8 @@ pub use nifti::{
     Nifti, NiftiHeader, NiftiScaling, NiftiType, NiftiVersion, NotFinite, PlacementSource, write_nifti,
     write_nifti_image, write_nifti_labels,
 };
-pub use npy::{NpyArray, NpyValue, StoredArray, read_npy, write_npy};
+pub use npy::{NpyArray, StoredArray, read_npy};
+pub use npy_value::{NpyValue, write_npy};
 pub use npz::{Npz, write_npz};
 pub use raster::{gray8_png, gray16_png, read_raster, rgb8_png, rgb16_png};
 pub use raw::{RawElement, RawElementError, read_raw};

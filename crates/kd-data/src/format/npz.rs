@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use zip::ZipArchive;
 
 use super::error::Problem;
-use super::npy::{NpyArray, NpyValue, StoredArray, header_length, parse_header};
+use super::npy::{NpyArray, StoredArray, header_length, parse_header};
+use super::npy_value::NpyValue;
 use super::{FileFormat, FormatError};
 use crate::store::{StoreError, write_archive};
 

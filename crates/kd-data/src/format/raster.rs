@@ -20,6 +20,8 @@ const LARGEST_SIDE: u32 = 16_384;
 const LARGEST_IMAGE: u64 = 512 << 20;
 /// Deflate cannot shrink by more than about 1032 to 1.
 const DEFLATE_LIMIT: u64 = 1100;
+/// Each block of 8 × 8 pixels of a JPEG takes one bit at least, that of its mean.
+const JPEG_PIXELS_PER_BYTE: u64 = 8 * 8 * 8;
 
 /// Reads a PNG or JPEG, told apart by content.
 ///
@@ -53,6 +55,7 @@ fn broken(error: &ImageError) -> Problem {
 }
 
 fn png(bytes: &[u8]) -> Result<DynamicImage, Problem> {
+    check_palette(bytes)?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(LARGEST_IMAGE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|error| broken(&error))?;
@@ -67,6 +70,23 @@ fn png(bytes: &[u8]) -> Result<DynamicImage, Problem> {
     decode(decoder)
 }
 
+/// A palette holds whole colours of three bytes: the decoder takes that for granted, and goes past the end of others.
+fn check_palette(bytes: &[u8]) -> Result<(), Problem> {
+    let mut at = 8;
+    while let Some(&[a, b, c, d, ref kind @ ..]) = bytes.get(at..at + 8) {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        match kind {
+            b"IDAT" => break,
+            b"PLTE" if !length.is_multiple_of(3) || length > 3 * 256 => {
+                return Err(Problem::new("a palette of at most 256 colours of three bytes", format!("{length} bytes")));
+            }
+            // Length and name in front, a checksum behind.
+            _ => at = at.saturating_add(length).saturating_add(12),
+        }
+    }
+    Ok(())
+}
+
 fn jpeg(bytes: &[u8]) -> Result<DynamicImage, Problem> {
     // The decoder fills what is missing with grey and says nothing.
     if !jpeg_is_whole(bytes) {
@@ -74,6 +94,12 @@ fn jpeg(bytes: &[u8]) -> Result<DynamicImage, Problem> {
     }
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
     check_size(&decoder)?;
+    // It fills what the last scan lacks, too.
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > bytes.len() as u64 * JPEG_PIXELS_PER_BYTE {
+        let expected = format!("pixels that {} bytes can hold", bytes.len());
+        return Err(Problem::truncated(expected, format!("{width} × {height} pixels promised")));
+    }
     decode(decoder)
 }
 

@@ -11,9 +11,10 @@ use kd_image::{Geometry, Intensity, Split};
 use rayon::prelude::*;
 
 use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{Column, DecodeError, IMAGES, SERIES, VolumeDataset, case_of, split_of};
+use crate::decode::{Column, DecodeError, Groups, IMAGES, SERIES, VolumeDataset, case_of, split_of};
 use crate::format::{
-    FileFormat, FoundFile, Nifti, RawElement, Tilt, files_below, read_dicom_volume, read_raw, sniff, write_nifti,
+    FileFormat, FoundFile, Nifti, RawElement, Tilt, files_below, patient_of, read_dicom_volume, read_raw, sniff,
+    write_nifti,
 };
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, SourceFile, SplitPolicy, Task};
 use crate::root::Root;
@@ -95,7 +96,8 @@ impl Volume {
 ///
 /// # Policy
 /// Names and links as [`import_dataset`](super::import_dataset). NIfTI and headerless files are called as they were;
-/// series are numbered in the order of their folders' names, and so are their files. Texts, tables and a DICOMDIR beside
+/// series are numbered in the order of their folders' names, and so are their files. Series of one Patient ID are of one
+/// subject, unless `groups_csv` says who they are of; subjects are numbers, and no identifier is kept. Texts, tables and a DICOMDIR beside
 /// the volumes are left out.
 ///
 /// # Errors
@@ -114,13 +116,15 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
         Some(table) => {
             let cases: Vec<(String, String)> =
                 volumes.iter().map(|volume| (volume.sample(), volume.given.clone())).collect();
-            let file = place::case_table(table, Column::Group, &cases, staged.path())?;
-            let name = file.name.clone();
-            files.push(file);
-            Some(name)
+            Some(place::case_table(table, Column::Group, &cases, staged.path())?)
+        }
+        None if request.format == VolumeFormat::Dicom => {
+            patients(&volumes)?.map(|groups| place::group_table(&groups, staged.path())).transpose()?
         }
         None => None,
     };
+    let groups_name = groups.as_ref().map(|file| file.name.clone());
+    files.extend(groups);
     let has_splits = volumes.iter().all(|volume| volume.split.is_some());
     let count = |split| volumes.iter().filter(|volume| volume.split == Some(split)).count();
     let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
@@ -135,7 +139,7 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
         has_splits,
     };
     let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
-    let text = manifest_of(name, &terms, found, groups)?.to_toml();
+    let text = manifest_of(name, &terms, found, groups_name)?.to_toml();
     let manifest = Manifest::parse(&text, "the manifest of the import")?;
     let set = VolumeDataset::open_folder(staged.path(), &manifest)?;
     // Of several that cannot be read, the first by name is told; one a thread is in memory at a time.
@@ -145,6 +149,22 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
     crate::store::write_atomic(&staged.path().join("dataset.toml"), text.as_bytes())?;
     staged.commit()?;
     Ok(manifest)
+}
+
+/// Who each series is of, by Patient ID; a series that names nobody is a person of its own. None where no series does.
+fn patients(volumes: &[Volume]) -> Result<Option<Groups>, ImportError> {
+    let who: Vec<Option<String>> =
+        volumes.iter().map(|volume| patient_of(&volume.files[0].path)).collect::<Result<_, _>>()?;
+    if who.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let named = volumes.iter().zip(who).map(|(volume, who)| {
+        let sample = volume.sample();
+        // No Patient ID holds a backslash, which parts values in DICOM.
+        let group = who.unwrap_or_else(|| format!("\\{sample}"));
+        (sample, group)
+    });
+    Ok(Some(named.collect()))
 }
 
 /// All volumes, sorted by split and name.

@@ -5,12 +5,14 @@
 //! whatever the order of the files.
 
 mod draw;
+mod folds;
 mod source;
 mod table;
 
 use kd_image::{SampleId, Split, SubjectId, Target};
 
 pub use draw::{label_subset, subject_folds, subject_split};
+pub use folds::Folds;
 pub use source::SplitSource;
 pub use table::{SplitRow, SplitTable};
 

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::nn::Conv2d;
 
 use super::layer::{ConvLayer, ConvShape};
@@ -73,9 +74,13 @@ pub struct DnCnn {
 }
 
 impl DnCnn {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let first = self.first.forward_relu(images.clone());
-        let features = self.layers.iter().fold(first, |features, layer| layer.forward(features));
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
+        let mut features = self.first.forward_relu(images.clone());
+        watch.see("first", &features);
+        for (place, layer) in self.layers.iter().enumerate() {
+            features = layer.forward(features);
+            watch.see(format_args!("layer{}", place + 1), &features);
+        }
         images + self.residual.forward(features)
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::Upsampling;
 use kd_kernels::nn::{Conv2d, upsample};
 
@@ -108,13 +109,16 @@ pub struct EdsrBlock {
 }
 
 impl Edsr {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
         let first = self.head.forward(images.clone());
-        let body = self.blocks.iter().fold(first.clone(), |features, block| {
-            let added = block.conv2.forward(block.conv1.forward_relu(features.clone()));
-            features + added.mul_scalar(self.residual_scale)
-        });
+        let mut body = first.clone();
+        for (place, block) in self.blocks.iter().enumerate() {
+            let added = block.conv2.forward(block.conv1.forward_relu(body.clone()));
+            body = body + added.mul_scalar(self.residual_scale);
+            watch.see(format_args!("block{}", place + 1), &body);
+        }
         let mut features = first + self.tail.forward(body);
+        watch.see("body", &features);
         let mut interpolated = images;
         for expansion in &self.expansions {
             features = pixel_shuffle(expansion.forward(features));

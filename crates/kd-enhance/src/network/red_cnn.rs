@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::nn::{Conv2d, add_relu};
 
 use super::layer::ConvShape;
@@ -77,12 +78,13 @@ pub struct RedCnn {
 }
 
 impl RedCnn {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
         let mut shortcuts = Vec::new();
         let mut features = images.clone();
         for (index, layer) in self.encoder.iter().enumerate() {
             features = layer.forward_relu(features);
             let level = index + 1;
+            watch.see(format_args!("encoder{level}"), &features);
             if level.is_multiple_of(2) && level < self.encoder.len() {
                 shortcuts.push(features.clone());
             }
@@ -93,6 +95,7 @@ impl RedCnn {
                 Some(shortcut) => add_relu(layer.forward(features), shortcut),
                 None => layer.forward_relu(features),
             };
+            watch.see(format_args!("decoder{}", index + 1), &features);
         }
         images + self.residual.forward(features)
     }

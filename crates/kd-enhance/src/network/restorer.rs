@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use kd_core::Network;
+use kd_core::{Network, Watch};
 
 use super::dncnn::DnCnn;
 use super::edsr::Edsr;
@@ -52,11 +52,17 @@ impl Restorer {
     /// On another number of channels than the network's, and on images without pixels.
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        self.forward_watched(images, &mut Watch::nothing())
+    }
+
+    /// Restores a batch and shows the features at the taps: `first`, `layer1` and on of DnCNN, `encoder1` and on and
+    /// `decoder1` and on of RED-CNN, `down0` and on and `up0` at full size of the U-Net, `block1` and on and `body` of EDSR.
+    pub fn forward_watched(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
         match self {
-            Self::DnCnn(network) => network.forward(images),
-            Self::RedCnn(network) => network.forward(images),
-            Self::UNet(network) => network.forward(images),
-            Self::Edsr(network) => network.forward(images),
+            Self::DnCnn(network) => network.forward(images, watch),
+            Self::RedCnn(network) => network.forward(images, watch),
+            Self::UNet(network) => network.forward(images, watch),
+            Self::Edsr(network) => network.forward(images, watch),
         }
     }
 }
@@ -64,5 +70,9 @@ impl Restorer {
 impl Network<4, 4> for Restorer {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         Self::forward(self, input)
+    }
+
+    fn forward_watched(&self, input: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
+        Self::forward_watched(self, input, watch)
     }
 }

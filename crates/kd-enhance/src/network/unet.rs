@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kd_core::Watch;
 use kd_kernels::Upsampling;
 use kd_kernels::extension::Window;
 use kd_kernels::nn::{Conv2d, concatenate, max_pool, upsample};
@@ -121,7 +122,7 @@ impl UNetLevel {
 }
 
 impl UNet {
-    pub(crate) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, images: Tensor<4>, watch: &mut Watch<4>) -> Tensor<4> {
         let [_, _, height, width] = images.dims();
         let mut features = self.padded(images.clone());
         let mut shortcuts = Vec::new();
@@ -131,10 +132,12 @@ impl UNet {
                 features = max_pool(features, HALVES);
             }
             features = block.forward(features);
+            watch.see(format_args!("down{level}"), &features);
         }
         for block in &self.up {
             let shortcut = shortcuts.pop().expect("as many levels up as down");
             features = block.forward(concatenate(shortcut, upsample(features, Upsampling::Nearest)));
+            watch.see(format_args!("up{}", shortcuts.len()), &features);
         }
         let correction = self.residual.forward(features);
         images + correction.narrow(2, 0, height).narrow(3, 0, width)

@@ -146,6 +146,23 @@ impl<B: KernelOps> Backward<B, 2> for AddRelu {
     }
 }
 
+#[derive(Debug)]
+struct Diverge;
+
+impl<B: KernelOps> Backward<B, 1> for Diverge {
+    /// Logits of student and teacher, and their factor.
+    type State = ([FloatTensor<B>; 2], f64);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let ([student, teacher], factor) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let gradient = B::softmax_divergence_gradient(student, teacher, gradient, factor);
+            gradients.register::<B>(node.id, gradient);
+        }
+    }
+}
+
 impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn convolve(
         input: FloatTensor<Self>,
@@ -241,6 +258,17 @@ impl<B: Backend + KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C>
         match AddRelu.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(step) => step.finish(output.clone(), output),
             OpsKind::UnTracked(step) => step.finish(output),
+        }
+    }
+
+    fn softmax_divergence(student: FloatTensor<Self>, teacher: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        let nodes = [student.node()];
+        let operands = [student, teacher].map(|logits| logits.into_primitive());
+        let [of_student, of_teacher] = operands.clone();
+        let map = B::softmax_divergence(of_student, of_teacher, factor);
+        match Diverge.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish((operands, factor), map),
+            OpsKind::UnTracked(step) => step.finish(map),
         }
     }
 }

@@ -8,12 +8,12 @@ use burn::tensor::{DType, Shape, TensorData};
 use super::{Geometry, KernelOps, NormOptions, Window, stock};
 use crate::choice::Kernels;
 use crate::conv::{ConvShape, conv, conv_input_gradient, weight_gradient};
-use crate::elementwise;
 use crate::norm::{NormShape, norm, norm_gradient};
 use crate::optimizer::{self, AdamWStep, MomentumStep};
 use crate::pool::{PoolShape, max_pool, max_pool_gradient};
 use crate::simd::Isa;
 use crate::upsample::{Upsampling, upsample, upsample_gradient};
+use crate::{divergence, elementwise};
 
 type FlexTensor = FloatTensor<Flex>;
 
@@ -358,6 +358,32 @@ impl KernelOps for Flex {
         (weight, mean, square)
     }
 
+    fn softmax_divergence(student: FlexTensor, teacher: FlexTensor, factor: f64) -> FlexTensor {
+        if !has_own_divergence(&student, &teacher) {
+            return stock::softmax_divergence::<Self>(student, teacher, factor);
+        }
+        let mut shape = student.shape();
+        let [student, teacher] = [student, teacher].map(Dense::new);
+        let map = logits([&student, &teacher], &shape, factor).divergence(Isa::best());
+        shape[1] = 1;
+        tensor(map, shape)
+    }
+
+    fn softmax_divergence_gradient(
+        student: FlexTensor,
+        teacher: FlexTensor,
+        output_gradient: FlexTensor,
+        factor: f64,
+    ) -> FlexTensor {
+        if !(has_own_divergence(&student, &teacher) && own(&[&output_gradient])) {
+            return stock::softmax_divergence_gradient::<Self>(student, teacher, output_gradient, factor);
+        }
+        let shape = student.shape();
+        let [student, teacher, upstream] = [student, teacher, output_gradient].map(Dense::new);
+        let gradient = logits([&student, &teacher], &shape, factor).gradient(Isa::best(), upstream.numbers());
+        tensor(gradient, shape)
+    }
+
     fn relu_gradient(output: FlexTensor, output_gradient: FlexTensor) -> FlexTensor {
         let shape = output.shape();
         if !own(&[&output, &output_gradient]) {
@@ -366,4 +392,17 @@ impl KernelOps for Flex {
         let [output, gradient] = [output, output_gradient].map(Dense::new);
         tensor(elementwise::relu_gradient(Isa::best(), output.numbers(), gradient.numbers()), shape)
     }
+}
+
+/// A block is filled by positions; logits without maps, and very many classes, go on as before.
+fn has_own_divergence(student: &FlexTensor, teacher: &FlexTensor) -> bool {
+    let shape = student.shape();
+    let points: usize = shape.iter().skip(2).product();
+    own(&[student, teacher]) && points >= 8 && shape[1] <= divergence::MOST_CHANNELS && shape == teacher.shape()
+}
+
+fn logits<'a>([student, teacher]: [&'a Dense; 2], shape: &Shape, factor: f64) -> divergence::Logits<'a> {
+    #[expect(clippy::cast_possible_truncation, reason = "logits are f32")]
+    let factor = factor as f32;
+    divergence::Logits::new([student.numbers(), teacher.numbers()], [shape[0], shape[1]], factor)
 }

@@ -215,6 +215,22 @@ pub trait KernelOps: Backend {
         stock::adamw_step::<Self>([weight, gradient, mean, square], step)
     }
 
+    /// The divergence of the student's softmax over the channels from the teacher's, `[batch, 1, …]`, of logits that are
+    /// multiplied by `factor` first. Differentiable by the student alone.
+    fn softmax_divergence(student: FloatTensor<Self>, teacher: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        stock::softmax_divergence::<Self>(student, teacher, factor)
+    }
+
+    /// Gradient of [`softmax_divergence`](Self::softmax_divergence) by the student. Not differentiable.
+    fn softmax_divergence_gradient(
+        student: FloatTensor<Self>,
+        teacher: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+        factor: f64,
+    ) -> FloatTensor<Self> {
+        stock::softmax_divergence_gradient::<Self>(student, teacher, output_gradient, factor)
+    }
+
     /// A gradient where the output of a ReLU is above 0, else 0.
     fn relu_gradient(output: FloatTensor<Self>, output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::relu_backward(output, output_gradient)

@@ -324,3 +324,31 @@ pub(super) fn adamw_step<B: Backend>(
     let direction = B::float_div(B::float_div_scalar(mean.clone(), Scalar::Float(correction[0])), root);
     (B::float_sub(times::<B>(weight, decay), times::<B>(direction, step.rate)), mean, square)
 }
+
+pub(super) fn softmax_divergence<B: Backend>(
+    student: FloatTensor<B>,
+    teacher: FloatTensor<B>,
+    factor: f64,
+) -> FloatTensor<B> {
+    let (student, teacher) = (log_softmax::<B>(student, factor), log_softmax::<B>(teacher, factor));
+    let gap = B::float_sub(teacher.clone(), student);
+    B::float_sum_dim(B::float_mul(B::float_exp(teacher), gap), 1)
+}
+
+pub(super) fn softmax_divergence_gradient<B: Backend>(
+    student: FloatTensor<B>,
+    teacher: FloatTensor<B>,
+    output_gradient: FloatTensor<B>,
+    factor: f64,
+) -> FloatTensor<B> {
+    let [student, teacher] = [student, teacher].map(|side| B::float_exp(log_softmax::<B>(side, factor)));
+    B::float_mul(B::float_sub(student, teacher), times::<B>(output_gradient, factor))
+}
+
+/// Over axis 1, of logits that are multiplied by `factor` first.
+fn log_softmax<B: Backend>(logits: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
+    let logits = times::<B>(logits, factor);
+    let below = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
+    let sum = B::float_sum_dim(B::float_exp(below.clone()), 1);
+    B::float_sub(below, B::float_log(sum))
+}

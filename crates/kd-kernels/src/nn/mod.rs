@@ -1,11 +1,13 @@
 //! Layers with Burn's parameter names, so that trained weights load and save as before, on this crate's operators.
 
 mod conv;
+mod divergence;
 mod norm;
 mod resize;
 mod step;
 
 pub use conv::{Conv, Conv2d, Conv3d, ConvConfig};
+pub use divergence::softmax_divergence;
 pub use norm::{BatchNorm, ConvNormAct, InstanceNorm, conv_norm};
 pub use resize::{max_pool, upsample};
 pub use step::{adamw_step, momentum_step};

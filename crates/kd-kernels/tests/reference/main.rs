@@ -2,6 +2,7 @@
 //! instruction set that this machine can run.
 
 mod conv;
+mod divergence;
 mod norm;
 mod pool;
 mod upsample;

@@ -172,6 +172,9 @@ pub struct Term {
     pub name: String,
     /// Weight in the objective.
     pub weight: f64,
+    /// Whether `weight` is the share of the gradient that the term is given, by a factor that is found in each epoch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_share: bool,
     /// Temperature, where the loss has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,

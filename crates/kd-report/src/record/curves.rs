@@ -34,4 +34,10 @@ pub struct TermCurve {
     /// Share of the gradient norm at the student's outputs and taps on the first batch of each epoch, 0..1. Empty
     /// where it was not measured.
     pub gradient_share: Vec<Value>,
+    /// What the value was multiplied by in each epoch. Empty where the term has one weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weight: Vec<Value>,
+    /// The temperature learned by the end of each epoch. Empty where it is fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub temperature: Vec<Value>,
 }

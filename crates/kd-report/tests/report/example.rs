@@ -317,6 +317,7 @@ fn terms(role: Role) -> Vec<Term> {
     let term = |name: &str, weight, temperature, source: &str| Term {
         name: name.to_owned(),
         weight,
+        is_share: false,
         temperature,
         source: source.to_owned(),
     };
@@ -395,6 +396,8 @@ fn curves(role: Role, auroc: f64, seed: u64) -> Curves {
                     1.0 - hinton
                 }
             }),
+            weight: Vec::new(),
+            temperature: Vec::new(),
         })
         .collect();
     Curves {

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use kd_core::Network;
+use kd_core::{Network, Watch};
 use kd_kernels::extension::Window;
 use kd_kernels::nn::{BatchNorm, Conv, ConvConfig, InstanceNorm, add_relu, concatenate, conv_norm, max_pool, upsample};
 use kd_kernels::{Activation, Upsampling};
@@ -148,6 +148,11 @@ init!(3, 5);
 
 impl<const RANK: usize> Network<RANK, RANK> for UNet<RANK> {
     fn forward(&self, input: Tensor<RANK>) -> Tensor<RANK> {
+        self.forward_watched(input, &mut Watch::nothing())
+    }
+
+    /// Taps: `down0` (full size) to the deepest level, then `up` back to `up0`.
+    fn forward_watched(&self, input: Tensor<RANK>, watch: &mut Watch<RANK>) -> Tensor<RANK> {
         let halves = Window { kernel: [2; 3], stride: [2; 3], padding: [0; 3] };
         let mut skips = Vec::new();
         let mut features = input;
@@ -156,12 +161,15 @@ impl<const RANK: usize> Network<RANK, RANK> for UNet<RANK> {
                 features = max_pool(features, halves);
             }
             features = block.forward(features);
+            watch.see(format_args!("down{level}"), &features);
             skips.push(features.clone());
         }
         // The deepest level has nobody to skip to.
         skips.pop();
-        for (block, skip) in self.up.iter().zip(skips.into_iter().rev()) {
+        let levels = (0..self.up.len()).rev();
+        for ((block, skip), level) in self.up.iter().zip(skips.into_iter().rev()).zip(levels) {
             features = block.forward(concatenate(skip, upsample(features, Upsampling::Nearest)));
+            watch.see(format_args!("up{level}"), &features);
         }
         self.head.forward(features)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-use kd_core::Head;
+use kd_core::{Committee, Head};
 use kd_data::format::{SegmentationFacts, gray8_png, gray16_png, write_nifti_labels, write_segmentation};
 use kd_data::store::write_atomic;
 use kd_image::{Image, LabelMap};
@@ -51,12 +51,12 @@ pub(super) fn run(args: &PredictArgs, out: &Output) -> Result<bool> {
         2 => {
             let spec: NetworkSpec<2> = card.network.clone().spec(card.channels, head.n_outputs())?;
             let network: UNet<4> = package.weights.load_into(spec.init(&choice.device))?;
-            Box::new(network)
+            Box::new(Committee::of_one(network))
         }
         3 => {
             let spec: NetworkSpec<3> = card.network.clone().spec(card.channels, head.n_outputs())?;
             let network: UNet<5> = package.weights.load_into(spec.init(&choice.device))?;
-            Box::new(network)
+            Box::new(Committee::of_one(network))
         }
         other => bail!("package prepares images of {other} axes, expected 2 or 3"),
     };

@@ -1,18 +1,18 @@
 //! The rows of the losses on features.
 
-use super::{LossEntry, On, ParameterEntry, Range, Refusal, fits::every_head, rows::temperature};
-
-/// Until networks name their taps to a recipe.
-const NO_TAPS: Refusal = Refusal {
-    reason: "it compares features at a pair of taps, and a recipe cannot name taps yet",
-    instead: "use a loss on logits (`kd losses` lists them)",
-};
+use super::{LossEntry, On, ParameterEntry, Range, fits::every_head, rows::temperature};
 
 const PER_SAMPLE: &str = "sum over channels and positions, mean over valid samples";
 const NODES: ParameterEntry = ParameterEntry {
     name: "per_axis",
     range: Range::Number { min: 1.0, max: 64.0, default: None },
     doc: "the largest number of nodes along each axis, a whole number: memory grows with its square (its cube in 3D) squared",
+};
+
+const LEAST_SHARE: ParameterEntry = ParameterEntry {
+    name: "least_share",
+    range: Range::Number { min: 0.01, max: 1.0, default: None },
+    doc: "the share of a cell of the taps' grid that foreground has to cover for the cell to count as foreground; 0.5 is a vote",
 };
 
 const fn row(
@@ -33,7 +33,7 @@ const fn row(
         pooled: true,
         dense: true,
         source,
-        not_in_recipes: Some(NO_TAPS),
+        not_in_recipes: None,
         fits: every_head,
     }
 }
@@ -47,13 +47,20 @@ pub(super) const FEATURES: &[LossEntry] = &[
         PER_SAMPLE,
         "Romero et al. 2015, arXiv 1412.6550, equation 3",
     ),
-    row(
-        "mgd",
-        "squared distance of features that the student generates from what a mask leaves of its own",
-        "‖F_t − G(M ⊙ F_s)‖²",
-        PER_SAMPLE,
-        "Yang et al. 2022, arXiv 2205.01529, equation 4",
-    ),
+    LossEntry {
+        parameters: &[ParameterEntry {
+            name: "masked",
+            range: Range::Number { min: 0.0, max: 0.95, default: None },
+            doc: "the share of positions that the student must fill in; 0.75 is published for segmentation, 0.65 for detection",
+        }],
+        ..row(
+            "mgd",
+            "squared distance of features that the student generates from what a mask leaves of its own",
+            "‖F_t − G(M ⊙ F_s)‖²",
+            PER_SAMPLE,
+            "Yang et al. 2022, arXiv 2205.01529, equation 4",
+        )
+    },
     LossEntry {
         parameters: &[ParameterEntry {
             name: "power",
@@ -140,6 +147,7 @@ pub(super) const FEATURES: &[LossEntry] = &[
         )
     },
     LossEntry {
+        parameters: &[LEAST_SHARE],
         labels: true,
         pooled: false,
         ..row(
@@ -151,6 +159,7 @@ pub(super) const FEATURES: &[LossEntry] = &[
         )
     },
     LossEntry {
+        parameters: &[LEAST_SHARE],
         labels: true,
         pooled: false,
         ..row(

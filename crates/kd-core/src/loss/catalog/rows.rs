@@ -1,7 +1,7 @@
 //! The rows of the losses on logits: what help prints and what recipes are checked against.
 
 use super::{
-    LossEntry, On, ParameterEntry, Range, Refusal,
+    LossEntry, On, ParameterEntry, Range,
     fits::{bernoulli_only, class_labels, every_head, softmax_only, three_classes},
 };
 use crate::temperature::Temperature;
@@ -34,12 +34,6 @@ const PIXELS: ParameterEntry = ParameterEntry {
     range: Range::Choice { options: &["all", "class-balanced", "foreground-balanced"], default: Some("all") },
     doc: "how samples or pixels are weighted by their label within the mean: all alike, each class the same in sum, or \
           background and everything else the same in sum",
-};
-
-/// Until the trainer trains parameters of a term beside the student's.
-const NOT_TRAINED: Refusal = Refusal {
-    reason: "its temperature is a parameter that is trained, and the trainer trains the student's only",
-    instead: "use `scheduled-hinton` or `adaptive-hinton`",
 };
 
 /// In the order in which help lists them.
@@ -289,12 +283,16 @@ pub(super) const LOGITS: &[LossEntry] = &[
         doc: "CTKD: hinton with a temperature that is learned against the student, slowly at first",
         formula: "Σ_k p_t (log p_t − log p_s),  p = softmax(z / τ),  τ = start + range σ(θ), gradient of θ times −λ",
         divisor: MEAN_TAU,
-        parameters: &[],
+        parameters: &[ParameterEntry {
+            name: "reversal_epochs",
+            range: Range::Number { min: 1.0, max: 10000.0, default: None },
+            doc: "the epochs until the temperature moves against the student with full strength, a whole number; 10 is published",
+        }],
         labels: false,
         pooled: true,
         dense: true,
         source: "Li et al. 2023, arXiv 2211.16231, equations 3 to 7",
-        not_in_recipes: Some(NOT_TRAINED),
+        not_in_recipes: None,
         fits: softmax_only,
     },
 ];

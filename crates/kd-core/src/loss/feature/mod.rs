@@ -4,7 +4,8 @@
 //! shapes a loss checks by name before anything runs; an adaptor ([`Projection`] and others) on the student's side makes
 //! a pair fit, is trained with the student and is no part of it.
 //!
-//! These losses are public functions of this crate; recipes cannot name them yet, because networks have no taps there.
+//! A recipe's term names them with `student_tap` and `teacher_tap`; [`build_feature`](super::build_feature) then makes a
+//! [`FeatureTerm`], which knows its adaptor.
 
 mod adaptor;
 mod affinity;
@@ -20,6 +21,7 @@ mod region;
 mod relation;
 mod review;
 mod similarity;
+mod term;
 mod variational;
 
 use burn::tensor::{Int, Tensor};
@@ -39,6 +41,8 @@ pub use region::RegionAffinity;
 pub use relation::{RelationAngle, RelationDistance};
 pub use review::HierarchicalContext;
 pub use similarity::SimilarityPreserving;
+pub use term::{Adaptor, FeatureTerm, Moment};
+pub(crate) use term::{Meeting, TapLabels};
 pub use variational::{VariationalRegressor, variational_information};
 
 use super::{

@@ -102,6 +102,8 @@ pub(super) fn patient_spacing(groups: &FrameGroups<'_>, frame: usize) -> Result<
 fn spacing(groups: &FrameGroups<'_>, frame: usize, tag: Tag) -> Result<Option<[f64; 2]>, Problem> {
     let Some(set) = groups.holding(frame, tag::PIXEL_MEASURES, tag) else { return Ok(None) };
     match set.vector::<2>(tag)? {
+        // Radiographs whose spacing nobody measured say 0: that is no spacing, and nothing that needs one takes them.
+        Some([0.0, 0.0]) => Ok(None),
         Some(spacing) if spacing.iter().any(|&mm| mm <= 0.0) => {
             Err(Problem::new(format!("{tag} above 0"), format!("{spacing:?}")))
         }

@@ -11,7 +11,7 @@ use super::color;
 use super::container::{Container, no_image};
 use super::data_set::DataSet;
 use super::frames::{FrameGroups, pixel_spacing};
-use super::modality::ModalityStep;
+use super::modality::{ModalityStep, Rescale};
 use super::padding::Padding;
 use super::palette::Palette;
 use super::pixel_format::{Photometric, PixelFormat, SampleType};
@@ -220,6 +220,11 @@ impl DicomImage {
                 into.extend(values.chunks_exact(3).flat_map(|ybr| self.rgb_of(ybr, as_f64).map(|v| v as f32)));
             } else if !self.format.photometric.is_grey() {
                 into.extend(values.iter().map(|value| as_f64(value) as f32));
+            } else if let (None, Some(Rescale { slope, intercept })) =
+                (&self.modality.table, self.modality.rescale(frame))
+            {
+                // A loop of its own, without a choice in it: most files end up here.
+                into.extend(values.iter().map(|value| (as_f64(value) * slope + intercept) as f32));
             } else {
                 into.extend(values.iter().map(|value| self.modality.value(frame, as_f64(value)) as f32));
             }

@@ -226,7 +226,12 @@ impl DicomStack {
             }
             values.clear();
             image.frame_modality(room.frame, &mut values)?;
-            for (channel, plane) in room.planes.into_iter().enumerate() {
+            let mut planes = room.planes;
+            if let [plane] = &mut planes[..] {
+                plane.copy_from_slice(&values);
+                planes.clear();
+            }
+            for (channel, plane) in planes.into_iter().enumerate() {
                 let from = values.iter().skip(channel).step_by(channels);
                 plane.iter_mut().zip(from).for_each(|(value, &from)| *value = from);
             }

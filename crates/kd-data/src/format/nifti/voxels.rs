@@ -1,5 +1,7 @@
 //! From stored bytes to numbers: as they are, as they are meant, as labels.
 
+use rayon::prelude::*;
+
 use super::datatype::NiftiType;
 use super::header::NiftiHeader;
 use crate::format::error::Problem;
@@ -17,14 +19,18 @@ pub enum NotFinite {
 /// How far from a whole number a scaled label may lie: a slope of 32 bits does not multiply exactly.
 const WHOLE: f64 = 1e-4;
 
+/// Voxels that one thread turns into numbers at a time.
+const PIECE: usize = 1 << 18;
+
 /// Every item of `bytes` as a number of one type, passed on.
 macro_rules! each {
     ($kind:ty, $bytes:expr, $big_endian:expr, $each:expr) => {{
         let (items, _) = $bytes.as_chunks::<{ size_of::<$kind>() }>();
+        let items = items.par_iter().with_min_len(PIECE);
         if $big_endian {
-            items.iter().map(|item| ($each)(<$kind>::from_be_bytes(*item))).collect()
+            items.map(|item| ($each)(<$kind>::from_be_bytes(*item))).collect()
         } else {
-            items.iter().map(|item| ($each)(<$kind>::from_le_bytes(*item))).collect()
+            items.map(|item| ($each)(<$kind>::from_le_bytes(*item))).collect()
         }
     }};
 }
