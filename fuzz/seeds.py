@@ -24,8 +24,9 @@ def files():
     for path in sorted(ORACLE.iterdir()):
         if path.suffix in ENDINGS:
             yield ENDINGS[path.suffix], path.read_bytes()
-    for case in json.loads((ORACLE / "dicom.json").read_text())["cases"]:
-        yield "dicom", bytes.fromhex(case["file"])
+    for name in ("dicom.json", "dicom_segmentations.json"):
+        for case in json.loads((ORACLE / name).read_text())["cases"]:
+            yield "dicom", bytes.fromhex(case["file"])
     nifti = json.loads((ORACLE / "nifti.json").read_text())
     for case in nifti["cases"]:
         for text in case["files"].values():

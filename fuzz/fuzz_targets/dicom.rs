@@ -1,9 +1,11 @@
-//! One DICOM file: parsed, decoded by whatever codec it names, rescaled, shown, grouped into stacks, read as a volume.
+//! One DICOM file: parsed, decoded by whatever codec it names, rescaled, shown, grouped into stacks, read as a volume, and
+//! as a segmentation of that volume or of a small one.
 
 #![no_main]
 
-use kd_data::format::{Tilt, Voi, find_dicom_stacks, read_dicom, read_dicom_volume};
+use kd_data::format::{DicomSegmentation, Tilt, Voi, find_dicom_stacks, read_dicom, read_dicom_volume};
 use kd_fuzz::{file, told};
+use kd_image::{Affine, Geometry};
 
 kd_fuzz::bounded!();
 
@@ -21,5 +23,16 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let _ = image.padding_mask();
     }
     let _ = find_dicom_stacks(std::slice::from_ref(&path));
-    let _ = told(read_dicom_volume(&[path], Tilt::KeepSheared));
+    let volume = told(read_dicom_volume(std::slice::from_ref(&path), Tilt::KeepSheared));
+    if let Some(segmentation) = told(DicomSegmentation::open(&path)) {
+        let grid = volume.map_or_else(small, |volume| volume.image.geometry().clone());
+        let names: Vec<String> = std::iter::once("background").chain(segmentation.names()).map(str::to_owned).collect();
+        let _ = told(DicomSegmentation::labels(&[&segmentation], &grid, &names));
+    }
 });
+
+/// A grid of millimetres at the origin.
+fn small() -> Geometry<3> {
+    let matrix = [[-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+    Geometry::placed([4, 8, 8], Affine { matrix }).expect("a grid of four slices")
+}

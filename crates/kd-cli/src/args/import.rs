@@ -14,11 +14,12 @@ Examples:
     --license CC0-1.0
   kd data import head-local --format raw --task enhancement head.raw --shape 108,256,256 --dtype int16 \
     --spacing 1.5,0.5,0.5 --intensity hounsfield --license GPL-2.0-only
+  kd data import lung-local --format dicom --task segmentation studies/ --license CC-BY-3.0
 
 An npz has the arrays {train,val,test}_images and _labels, perhaps _groups. A folder of images has <class>/… or
 <split>/<class>/…. Images with masks lie in images/ and masks/ (or labels/, imagesTr/ and labelsTr/), perhaps below
 train/, val/ and test/. Volumes without masks (--task enhancement) are files of one folder; DICOM has a folder for each
-series. The CSV of --groups has the columns `file,group`: images of one patient belong to one group, and no split will
+series. DICOM with masks (--task segmentation) are series and the DICOM segmentations that refer to them, wherever they lie. The CSV of --groups has the columns `file,group`: images of one patient belong to one group, and no split will
 divide them.";
 
 /// What to import.
@@ -42,10 +43,11 @@ pub(crate) struct ImportArgs {
     /// Copy the files instead of linking them
     #[arg(long)]
     pub(crate) copy: bool,
-    /// What is asked about each image [default: as the labels say; segmentation for nifti and raw]
+    /// What is asked about each image [default: as the labels say; segmentation for nifti and raw, enhancement for dicom]
     #[arg(long, value_enum)]
     pub(crate) task: Option<ImportTaskName>,
-    /// Class names in the order of the labels, with commas between them; for masks the background first
+    /// Class names in the order of the labels, with commas between them; for masks the background first; of DICOM
+    /// segmentations the segments that are wanted
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) classes: Option<Vec<String>>,
     /// Whom to cite
@@ -100,7 +102,7 @@ pub(crate) enum ImportFormatName {
     Nifti,
     /// Headerless volumes, all of one shape
     Raw,
-    /// A folder for each DICOM series, without masks
+    /// DICOM series, with DICOM segmentations or, for enhancement, without
     Dicom,
 }
 

@@ -60,7 +60,7 @@ fn kind_of(args: &ImportArgs) -> Result<Kind> {
         Name::ImageMask => ("image-mask", &[ImportTaskName::Segmentation]),
         Name::Nifti => ("nifti", &[ImportTaskName::Segmentation, ImportTaskName::Enhancement]),
         Name::Raw => ("raw", &[ImportTaskName::Segmentation, ImportTaskName::Enhancement]),
-        Name::Dicom => ("dicom", &[ImportTaskName::Enhancement]),
+        Name::Dicom => ("dicom", &[ImportTaskName::Segmentation, ImportTaskName::Enhancement]),
     };
     if let Some(task) = args.task
         && !expected.contains(&task)
@@ -82,6 +82,7 @@ fn kind_of(args: &ImportArgs) -> Result<Kind> {
                 Kind::Masked(MaskFormat::Raw(raw_facts(args)?))
             }
         }
+        Name::Dicom if args.task == Some(ImportTaskName::Segmentation) => Kind::Masked(MaskFormat::Dicom),
         Name::Dicom => Kind::Volumes(VolumeFormat::Dicom),
     })
 }
@@ -125,7 +126,11 @@ fn refuse_idle_flags(args: &ImportArgs, kind: &Kind) -> Result<()> {
         ("--spacing", args.spacing.is_some() && !raw, "format raw"),
         ("--dtype", args.dtype.is_some() && !raw, "format raw"),
         ("--intensity", args.intensity.is_some() && !volumes, "volumes"),
-        ("--mask-values", args.mask_values.is_some() && !masked, "images with masks"),
+        (
+            "--mask-values",
+            args.mask_values.is_some() && (!masked || args.format == ImportFormatName::Dicom),
+            "masks whose numbers have no names",
+        ),
         ("--subgroups", args.subgroups.is_some() && !masked, "images with masks"),
         ("--hold-out", !args.hold_out.is_empty() && !masked, "images with masks"),
         ("--empty-masks keep", args.empty_masks == EmptyMasksName::Keep && !masked, "images with masks"),

@@ -41,7 +41,7 @@ impl Network<4, 2> for Layers {
     }
 }
 
-fn run(
+pub(crate) fn run(
     objective: &Objective<4, 2>,
     plan: &Plan,
     guide: Guide<'_, 4, 2>,
@@ -64,7 +64,7 @@ fn averaged(epochs: usize) -> Plan {
     Plan { ema: Some(0.95), ..plan(epochs) }
 }
 
-fn exits(weight: f64) -> Objective<4, 2> {
+pub(crate) fn exits(weight: f64) -> Objective<4, 2> {
     let term = |name: &str, weight: f64, kind, exit: Option<&str>| Term {
         name: name.into(),
         weight: weight.into(),

@@ -1,6 +1,7 @@
 //! The loop as a whole, on a network and a task small enough to know what must happen.
 
 mod guides;
+mod settings;
 mod small;
 mod taps;
 

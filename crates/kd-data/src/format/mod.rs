@@ -23,12 +23,12 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-pub(crate) use dicom::patient_of;
+pub(crate) use dicom::belonging_of;
 pub use dicom::{
-    Change, Deidentification, Deidentified, DerivedFacts, DerivedFrom, DicomImage, DicomModality, DicomSeries,
-    DicomStack, DicomVolume, Photometric, Retain, Salt, SegmentationFacts, SeriesFacts, Tilt, Uid, UidError, Voi,
-    Window, WindowFunction, deidentify_dicom, find_dicom_stacks, read_dicom, read_dicom_volume, write_derived_series,
-    write_dicom_series, write_fractional_segmentation, write_segmentation,
+    Change, Deidentification, Deidentified, DerivedFacts, DerivedFrom, DicomImage, DicomModality, DicomSegmentation,
+    DicomSeries, DicomStack, DicomVolume, Photometric, Retain, Salt, SegmentationFacts, SeriesFacts, Tilt, Uid,
+    UidError, Voi, Window, WindowFunction, deidentify_dicom, find_dicom_stacks, read_dicom, read_dicom_volume,
+    write_derived_series, write_dicom_series, write_fractional_segmentation, write_segmentation,
 };
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};

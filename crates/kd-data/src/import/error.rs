@@ -124,6 +124,34 @@ pub enum ImportError {
         /// The folder, relative to the one given.
         folder: String,
     },
+    /// A folder of DICOM files without a segmentation.
+    #[error(
+        "folder `{folder}` holds no DICOM segmentation, expected one for each series that is to be learned from\nhint: masks in other formats need volumes in NIfTI: `kd convert` writes them"
+    )]
+    NoSegmentations {
+        /// The folder, relative to the one given.
+        folder: String,
+    },
+    /// A segmentation without its images.
+    #[error(
+        "`{file}`: expected the series that it refers to among the files, found none\nhint: add the series' images to the folder, or move the segmentation out of it"
+    )]
+    Unreferenced {
+        /// The file, relative to the folder given.
+        file: String,
+    },
+    /// Two readers of one series.
+    #[error(
+        "`{file}`: expected segments that no other file of the series has, found `{segment}` in `{other}` too\nhint: leave one of the two in the folder; nobody but you knows which is the truth"
+    )]
+    TwoSegmentations {
+        /// The file, relative to the folder given.
+        file: String,
+        /// The other one.
+        other: String,
+        /// The segment's name.
+        segment: String,
+    },
     /// An image without a mask, a mask without an image, or a case without one of its channels.
     #[error(
         "`{file}`: expected {expected} beside it, found {found}\nhint: an image and its mask have the same name; add what is missing, or move the file out of the folder"
@@ -163,7 +191,7 @@ pub enum ImportError {
     Meaning,
     /// Masks without foreground.
     #[error(
-        "the mask of `{case}` is all background, expected at least one point of another class ({count} such cases)\nhint: look whether the mask was lost; where nothing is to be found, import with `--keep-empty`"
+        "the mask of `{case}` is all background, expected at least one point of another class ({count} such cases)\nhint: look whether the mask was lost; where nothing is to be found, import with `--empty-masks keep`"
     )]
     EmptyMask {
         /// The first by name.

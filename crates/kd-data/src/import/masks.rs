@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use super::folder::image_facts;
 use super::pairs::{Pair, Pairs};
-use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{Column, DecodeError, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
+use super::{Found, ImportError, Terms, check_name, manifest_of, place, segmentations};
+use crate::decode::{Column, DecodeError, Groups, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
 use crate::format::{RawElement, read_raw, write_nifti};
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, MaskValues, SourceFile, SplitPolicy, Task};
 use crate::root::Root;
@@ -39,6 +39,8 @@ pub enum MaskFormat {
     ImageMask,
     /// Headerless files in the same folders; they are kept as NIfTI, whose place in the patient is unknown.
     Raw(RawFacts),
+    /// DICOM series with DICOM segmentations that refer to them, anywhere below the folder; both are kept as NIfTI.
+    Dicom,
 }
 
 impl MaskFormat {
@@ -49,6 +51,7 @@ impl MaskFormat {
             Self::Nifti => "nifti",
             Self::ImageMask => "image-mask",
             Self::Raw(_) => "raw",
+            Self::Dicom => "dicom",
         }
     }
 }
@@ -71,7 +74,8 @@ pub struct MaskImportRequest {
     pub format: MaskFormat,
     /// One folder.
     pub path: PathBuf,
-    /// CSV with the columns `file,group`; `file` is a case's name below its images, with or without ending and split.
+    /// CSV with the columns `file,group`; `file` is a case's name below its images, with or without ending and split, or
+    /// the folder of a DICOM series.
     pub groups_csv: Option<PathBuf>,
     /// CSV with the columns `file,subgroup`: what sort of image each is, such as its stain or scanner; names are kept as
     /// they are, and stand in reports.
@@ -103,26 +107,34 @@ pub struct MaskImportRequest {
 /// Names and links as [`import_dataset`](super::import_dataset). Cases are called as their files; groups are numbered.
 /// Images without masks in `imagesTs` are left out, and the manifest's notes count them.
 ///
+/// DICOM: an image belongs to the series that it names, a segmentation to the series that it refers to; series without
+/// one are left out and counted. Each segment's name is a class, and all names in alphabetical order are the classes
+/// where none are given; of those given, segments that are not among them are background. Series are numbered, those of
+/// one Patient ID are of one subject unless `groups_csv` says who they are of, and no identifier is kept. Masks as
+/// [`DicomSegmentation::labels`](crate::format::DicomSegmentation::labels) makes them.
+///
 /// # Errors
 /// [`ImportError`]: images and masks that do not pair, classes or meaning that nobody said, whatever
 /// [`ReadMasked::read`] refuses, and masks without foreground; no folder of that name is left behind.
 pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest, ImportError> {
     let name = check_name(root, &request.name)?;
-    let pairs = Pairs::find(&request.path, &request.format)?;
-    let (classes, values) = classes_of(request, &pairs)?;
     let staged = StagedFolder::create(&root.raw_set(name.as_str()))?;
-    let mut files = Vec::new();
-    for pair in &pairs.pairs {
-        place_pair(pair, request, staged.path(), &mut files)?;
-    }
-    let table = |csv: &Option<PathBuf>, column| {
-        csv.as_deref().map(|csv| table_of(csv, column, &pairs.pairs, staged.path())).transpose()
+    let placed = match request.format {
+        MaskFormat::Dicom => segmentations::place_all(request, staged.path())?,
+        _ => place_pairs(request, staged.path())?,
     };
-    let groups = table(&request.groups_csv, Column::Group)?;
+    let Placed { mut files, cases, .. } = placed;
+    let table = |csv: &Option<PathBuf>, column| {
+        let named = || cases.iter().map(|case| (case.name.clone(), case.given.clone())).collect::<Vec<_>>();
+        csv.as_deref().map(|csv| place::case_table(csv, column, &named(), staged.path())).transpose()
+    };
+    let groups = match (table(&request.groups_csv, Column::Group)?, &placed.groups) {
+        (None, Some(groups)) => Some(place::group_table(groups, staged.path())?),
+        (given, _) => given,
+    };
     let subgroups = table(&request.subgroups_csv, Column::Subgroup)?;
-    let image = facts(request, &pairs, staged.path(), &files)?;
-    let has_splits = pairs.pairs.iter().all(|pair| pair.split.is_some());
-    let count = |split| pairs.pairs.iter().filter(|pair| pair.split == Some(split)).count();
+    let has_splits = cases.iter().all(|case| case.split.is_some());
+    let count = |split| cases.iter().filter(|case| case.split == Some(split)).count();
     let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
     let mut listed = |table: Option<SourceFile>| {
         table.map(|file| {
@@ -135,9 +147,9 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
     let found = Found {
         layout: if request.format == MaskFormat::ImageMask { Layout::ImageMasks } else { Layout::NiftiMasks },
         task: Task::Segmentation,
-        classes,
-        image,
-        mask: Some(values),
+        classes: placed.classes,
+        image: placed.image,
+        mask: Some(placed.values),
         counts: has_splits.then_some(counts),
         files,
         has_splits,
@@ -146,15 +158,59 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
     let mut manifest = manifest_of(name, &terms, found, groups)?;
     manifest.source.subgroups = subgroups;
     manifest.held_out.clone_from(&request.held_out);
-    if pairs.left_out > 0 {
-        manifest.notes.push(format!("{} files of images without masks were left out", pairs.left_out));
-    }
+    manifest.notes.extend(placed.notes);
     let text = manifest.to_toml();
     let manifest = Manifest::parse(&text, "the manifest of the import")?;
     check_cases(staged.path(), &manifest, request.empty_masks)?;
     crate::store::write_atomic(&staged.path().join("dataset.toml"), text.as_bytes())?;
     staged.commit()?;
     Ok(manifest)
+}
+
+/// Images and masks in the staging folder, before they have a manifest.
+pub(super) struct Placed {
+    pub(super) classes: Vec<String>,
+    pub(super) values: MaskValues,
+    pub(super) image: ImageFacts,
+    pub(super) files: Vec<SourceFile>,
+    pub(super) cases: Vec<PlacedCase>,
+    /// Who the cases are of, where the files say it.
+    pub(super) groups: Option<Groups>,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) struct PlacedCase {
+    pub(super) split: Option<Split>,
+    /// Split and name in the raw folder.
+    pub(super) name: String,
+    /// The name that tables call it by.
+    pub(super) given: String,
+}
+
+fn place_pairs(request: &MaskImportRequest, staging: &Path) -> Result<Placed, ImportError> {
+    let pairs = Pairs::find(&request.path, &request.format)?;
+    let (classes, values) = classes_of(request, &pairs)?;
+    let mut files = Vec::new();
+    for pair in &pairs.pairs {
+        place_pair(pair, request, staging, &mut files)?;
+    }
+    let image = facts(request, &pairs, staging, &files)?;
+    let cases = pairs.pairs.iter().map(|pair| PlacedCase {
+        split: pair.split,
+        name: format!("{}{}", place::split_folder(pair.split), pair.case),
+        given: pair.case.clone(),
+    });
+    let left_out =
+        (pairs.left_out > 0).then(|| format!("{} files of images without masks were left out", pairs.left_out));
+    Ok(Placed {
+        classes,
+        values,
+        image,
+        files,
+        cases: cases.collect(),
+        groups: None,
+        notes: left_out.into_iter().collect(),
+    })
 }
 
 fn classes_of(request: &MaskImportRequest, pairs: &Pairs) -> Result<(Vec<String>, MaskValues), ImportError> {
@@ -226,12 +282,6 @@ fn facts(
         several => several,
     };
     Ok(ImageFacts { channels, size: ImageSize::Varies, intensity })
-}
-
-/// A table by case.
-fn table_of(table: &Path, column: Column, pairs: &[Pair], staging: &Path) -> Result<SourceFile, ImportError> {
-    let case = |pair: &Pair| (format!("{}{}", place::split_folder(pair.split), pair.case), pair.case.clone());
-    place::case_table(table, column, &pairs.iter().map(case).collect::<Vec<_>>(), staging)
 }
 
 /// Reads every case.

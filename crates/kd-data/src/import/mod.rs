@@ -12,6 +12,7 @@ mod generated;
 mod masks;
 mod pairs;
 mod place;
+mod segmentations;
 mod volumes;
 
 use std::path::{Path, PathBuf};

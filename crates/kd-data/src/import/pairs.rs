@@ -124,7 +124,8 @@ fn cases_in(folder: &Path, given: &Path, format: &MaskFormat) -> Result<BTreeMap
 fn check_format(file: &FoundFile, shown: &str, format: &MaskFormat) -> Result<(), ImportError> {
     let refused = |found, expected| Err(ImportError::Kind { file: shown.into(), found, expected });
     match format {
-        MaskFormat::Raw(_) => Ok(()),
+        // Headerless files have nothing to look at, and DICOM is paired by what is inside.
+        MaskFormat::Raw(_) | MaskFormat::Dicom => Ok(()),
         MaskFormat::ImageMask => match sniff(&file.path)? {
             FileFormat::Png | FileFormat::Jpeg => Ok(()),
             other => refused(other.name(), "PNG or JPEG"),

@@ -8,9 +8,10 @@ use std::path::Path;
 use kd_image::Split;
 
 use super::{ImportError, ImportFormat};
-use crate::decode::{Column, Groups, case_of, read_groups};
+use crate::decode::{Column, Groups, case_of, read_groups, split_of};
 use crate::digest::sha256_file;
 use crate::error::FileError;
+use crate::format::FoundFile;
 use crate::manifest::SourceFile;
 
 /// Name of the numbered groups in a raw folder.
@@ -75,6 +76,20 @@ pub(super) fn groups(
         groups.retain(|name, _| names.contains(name.as_str()));
     }
     group_table(&groups, staging)
+}
+
+/// Whether all files lie below folders of splits, of which there are then three.
+pub(super) fn by_split(files: &[FoundFile]) -> Result<bool, ImportError> {
+    let top = |file: &FoundFile| file.name.split_once('/').and_then(|(top, _)| split_of(top));
+    let splits: Option<BTreeSet<Split>> = files.iter().map(top).collect();
+    match splits {
+        Some(splits) if !splits.is_empty() && splits.len() != 3 => {
+            let found = splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(" and ");
+            Err(ImportError::Splits { found })
+        }
+        Some(splits) => Ok(!splits.is_empty()),
+        None => Ok(false),
+    }
 }
 
 /// Folder of a split, with its `/`.

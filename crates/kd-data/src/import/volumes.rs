@@ -4,7 +4,7 @@
 //! of series are numbered, because a hospital calls them after its patients. Every volume is read before the set has a
 //! name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kd_image::{Geometry, Intensity, Split};
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{Found, ImportError, Terms, check_name, manifest_of, place};
 use crate::decode::{Column, DecodeError, Groups, IMAGES, SERIES, VolumeDataset, case_of, split_of};
 use crate::format::{
-    FileFormat, FoundFile, Nifti, RawElement, Tilt, files_below, patient_of, read_dicom_volume, read_raw, sniff,
+    FileFormat, FoundFile, Nifti, RawElement, Tilt, belonging_of, files_below, read_dicom_volume, read_raw, sniff,
     write_nifti,
 };
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, SourceFile, SplitPolicy, Task};
@@ -153,8 +153,10 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
 
 /// Who each series is of, by Patient ID; a series that names nobody is a person of its own. None where no series does.
 fn patients(volumes: &[Volume]) -> Result<Option<Groups>, ImportError> {
-    let who: Vec<Option<String>> =
-        volumes.iter().map(|volume| patient_of(&volume.files[0].path)).collect::<Result<_, _>>()?;
+    let who: Vec<Option<String>> = volumes
+        .iter()
+        .map(|volume| Ok(belonging_of(&volume.files[0].path)?.patient))
+        .collect::<Result<_, ImportError>>()?;
     if who.iter().all(Option::is_none) {
         return Ok(None);
     }
@@ -181,13 +183,7 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
     for file in &files {
         check_format(file, request.format)?;
     }
-    let top = |name: &str| name.split_once('/').and_then(|(top, _)| split_of(top));
-    let splits: BTreeSet<Split> = files.iter().filter_map(|file| top(&file.name)).collect();
-    let by_split = !files.is_empty() && files.iter().all(|file| top(&file.name).is_some());
-    if by_split && splits.len() != 3 {
-        let found = splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(" and ");
-        return Err(ImportError::Splits { found });
-    }
+    let by_split = place::by_split(&files)?;
     let mut found: BTreeMap<(Option<Split>, String), Vec<FoundFile>> = BTreeMap::new();
     for file in files {
         let (split, rest) = match file.name.split_once('/') {
@@ -221,7 +217,7 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
 }
 
 /// Whether a file, by its name, is one that people keep beside volumes: a licence, a text, a table.
-fn is_companion(name: &str) -> bool {
+pub(super) fn is_companion(name: &str) -> bool {
     let name = name.rsplit_once('/').map_or(name, |(_, name)| name).to_ascii_lowercase();
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);
     matches!(name.as_str(), "license" | "licence" | "readme" | "dicomdir")

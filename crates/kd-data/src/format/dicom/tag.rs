@@ -40,9 +40,11 @@ macro_rules! attributes {
 attributes! {
     MEDIA_CLASS = (0x0002, 0x0002) "Media Storage SOP Class UID" value;
     TRANSFER_SYNTAX = (0x0002, 0x0010) "Transfer Syntax UID" value;
+    CHARACTERS = (0x0008, 0x0005) "Specific Character Set" value;
     IMAGE_TYPE = (0x0008, 0x0008) "Image Type" value;
     SOP_CLASS = (0x0008, 0x0016) "SOP Class UID" value;
     MODALITY = (0x0008, 0x0060) "Modality" value;
+    REFERENCED_SERIES = (0x0008, 0x1115) "Referenced Series Sequence" items;
     PATIENT_ID = (0x0010, 0x0020) "Patient ID" value;
     SLICE_THICKNESS = (0x0018, 0x0050) "Slice Thickness" value;
     ECHO_NUMBERS = (0x0018, 0x0086) "Echo Numbers" value;
@@ -97,6 +99,12 @@ attributes! {
     PIXEL_MEASURES = (0x0028, 0x9110) "Pixel Measures Sequence" items;
     FRAME_VOI = (0x0028, 0x9132) "Frame VOI LUT Sequence" items;
     PIXEL_TRANSFORMATION = (0x0028, 0x9145) "Pixel Value Transformation Sequence" items;
+    SEGMENTATION_TYPE = (0x0062, 0x0001) "Segmentation Type" value;
+    SEGMENTS = (0x0062, 0x0002) "Segment Sequence" items;
+    SEGMENT_NUMBER = (0x0062, 0x0004) "Segment Number" value;
+    SEGMENT_LABEL = (0x0062, 0x0005) "Segment Label" value;
+    SEGMENT_IDENTIFICATION = (0x0062, 0x000A) "Segment Identification Sequence" items;
+    REFERENCED_SEGMENT = (0x0062, 0x000B) "Referenced Segment Number" value;
     GRID_OFFSETS = (0x3004, 0x000C) "Grid Frame Offset Vector" value;
     SHARED_GROUPS = (0x5200, 0x9229) "Shared Functional Groups Sequence" items;
     FRAME_GROUPS = (0x5200, 0x9230) "Per-Frame Functional Groups Sequence" items;
