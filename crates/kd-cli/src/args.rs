@@ -8,7 +8,7 @@ mod metrics;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use deidentify::{DeidentifyArgs, RetainName};
 use import::IMPORT_HELP;
@@ -258,6 +258,23 @@ pub(crate) struct PredictArgs {
     pub(crate) device: String,
 }
 
+const EXPORT_HELP: &str = "\
+Examples:
+  kd data export thorax-phantom phantoms --format dicom
+  kd data import phantoms-local --format dicom --task segmentation phantoms --license LicenseRef-generated
+
+NIfTI is written as [SPLIT/]images/CASE.nii.gz and [SPLIT/]masks/CASE.nii.gz, DICOM as [SPLIT/]CASE/image/0001.dcm and
+on, with [SPLIT/]CASE/mask.dcm, a segmentation of that series.";
+
+/// How volumes are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormatName {
+    /// One file a volume
+    Nifti,
+    /// One file a slice, and a segmentation for a mask
+    Dicom,
+}
+
 /// What to do with data sets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
@@ -274,6 +291,17 @@ pub(crate) enum DataCommand {
     /// Take in your own data under a name of their own
     #[command(after_help = IMPORT_HELP)]
     Import(Box<ImportArgs>),
+    /// Write a data set of volumes as files that other programs open, and that an import takes in
+    #[command(after_help = EXPORT_HELP)]
+    Export {
+        /// Name from `kd data list`, or path to a dataset.toml
+        name: String,
+        /// A new folder
+        out: PathBuf,
+        /// What to write
+        #[arg(long, value_enum)]
+        format: ExportFormatName,
+    },
     /// Copy DICOM files without what names a person
     #[command(after_help = deidentify::HELP)]
     Deidentify(DeidentifyArgs),
@@ -319,7 +347,7 @@ pub(crate) struct ConvertArgs {
 }
 
 /// Which values of a file are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Meaning {
     /// As they are stored, in the stored type: before any rescale, palette entries as their numbers
     Raw,

@@ -140,3 +140,32 @@ fn an_imported_name_cannot_be_taken_twice() {
     let again = [&IMPORT[..], &[text(&set)]].concat();
     kd(folder.path(), &again).exits(1).says(&["the name `mine` is taken", "kd data clean mine"]);
 }
+
+const ORGANS: &str = "name = 'small'\ntitle = 'small'\ntask = 'segmentation'\nnotes = ['generated']\n\
+    classes = ['background', 'lung', 'heart', 'bone', 'lesion']\n[image]\nchannels = 1\nsize = [32, 32]\n\
+    intensity = 'hounsfield'\n[mask]\nvalues = [0, 1, 2, 3, 4]\n[license]\nspdx = 'MIT'\n[citation]\ntext = 'none'\n\
+    [split]\npolicy = 'official'\n[generator]\nkind = 'thorax-organs'\nsize = 32\nslices = 4\nspacing_mm = 10.4\n\
+    slice_mm = 7.0\nn_subjects = 6\nsplit = [0.5, 0.2, 0.3]\ndifficulty = 0.0\nseed = 4\nnoise_hu = 5.0\n[source]\n\
+    layout = 'generator'\n";
+
+#[test]
+fn a_phantom_goes_out_as_dicom_and_comes_in_with_its_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("dataset.toml"), ORGANS).unwrap();
+    let export = ["data", "export", "dataset.toml", "out", "--format", "dicom"];
+    let early = kd(folder, &export).exits(1).stderr;
+    assert!(early.contains("is not here") && early.contains("kd data get"), "{early}");
+    kd(folder, &["data", "get", "dataset.toml"]).exits(0);
+    let told = kd(folder, &export).exits(0).stdout;
+    assert!(told.contains("small: 6 volumes in DICOM"), "{told}");
+    kd(folder, &export).exits(1);
+
+    let import = ["data", "import", "mine", "--format", "dicom", "--task", "segmentation", "out", "--license", "MIT"];
+    let told = kd(folder, &import).exits(0).stdout;
+    assert!(told.contains("segmentation") && told.contains("background, bone, heart, lesion, lung"), "{told}");
+    let facts = kd(folder, &["data", "describe", "mine", "--json"]).exits(0).json();
+    assert_eq!((&facts["cases"], &facts["subjects"]), (&6.into(), &6.into()), "{facts}");
+    let idle = kd(folder, &[&import[..], &["--mask-values", "0,1"]].concat()).exits(1).stderr;
+    assert!(idle.contains("--mask-values"), "{idle}");
+}

@@ -21,6 +21,8 @@ pub mod decode;
 #[cfg(feature = "formats")]
 pub mod degrade;
 #[cfg(feature = "formats")]
+pub mod export;
+#[cfg(feature = "formats")]
 pub mod format;
 #[cfg(feature = "formats")]
 pub mod import;

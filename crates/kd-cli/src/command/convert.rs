@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ConvertArgs, out: &Output) -> Result<bool> {
     }
     demand_new(args)?;
     let image = read(args)?;
-    let stored = stored_type(&image);
+    let stored = NiftiType::holding(&image);
     if is_npy {
         write_npy(&args.out, &array(&image, stored))?;
     } else {
@@ -155,17 +155,6 @@ fn volume(args: &ConvertArgs) -> Result<Image<3>> {
                 other.name()
             )
         }
-    }
-}
-
-/// `int16` where it holds every value exactly, else `float32`.
-fn stored_type(image: &Image<3>) -> NiftiType {
-    let (low, high) = (f32::from(i16::MIN), f32::from(i16::MAX));
-    let whole = |value: &f32| value.fract() == 0.0 && (low..=high).contains(value);
-    match image.channels() {
-        3 => NiftiType::Rgb24,
-        _ if image.values().iter().all(whole) => NiftiType::I16,
-        _ => NiftiType::F32,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use kd_data::export::{ExportFormat, export_volumes};
 use kd_data::fetch::{FetchOptions, FetchOutcome, fetch, remove};
 use kd_data::format::files_below;
 use kd_data::import::generate_dataset;
@@ -12,7 +13,7 @@ use kd_data::{Root, catalog};
 use serde_json::{Value, json};
 
 use super::{deidentify, describe, import};
-use crate::args::DataCommand;
+use crate::args::{DataCommand, ExportFormatName};
 use crate::output::{Output, columns, size};
 use crate::progress::Progress;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(command: DataCommand, root: &Root, out: &Output) -> Result<boo
         DataCommand::List => list(root, out),
         DataCommand::Get { name, mirror } => get(&name, mirror.as_deref(), root, out),
         DataCommand::Import(args) => import::run(*args, root, out),
+        DataCommand::Export { name, out: folder, format } => export(&name, &folder, format, root, out),
         DataCommand::Deidentify(args) => deidentify::run(&args, out),
         DataCommand::Verify { name } => check(&name, root, out),
         DataCommand::Describe { name } => describe::run(&name, root, out),
@@ -155,6 +157,24 @@ fn outcome_document(file: &str, outcome: FetchOutcome) -> Value {
         }
         FetchOutcome::Mirrored { bytes } => json!({ "file": file, "outcome": "copied-from-mirror", "bytes": bytes }),
     }
+}
+
+fn export(name: &str, folder: &Path, format: ExportFormatName, root: &Root, out: &Output) -> Result<bool> {
+    let manifest = catalog::resolve(root, name)?;
+    if presence(root, &manifest) != "yes" {
+        bail!("data set `{name}` is not here\nhint: `kd data get {name}` brings it");
+    }
+    let (format, word) = match format {
+        ExportFormatName::Nifti => (ExportFormat::Nifti, "NIfTI"),
+        ExportFormatName::Dicom => (ExportFormat::Dicom, "DICOM"),
+    };
+    let volumes = export_volumes(root, &manifest, format, folder, &crate::host::now())?;
+    if out.is_json() {
+        out.json(&json!({ "schema": 1, "dataset": manifest.name.as_str(), "volumes": volumes }))?;
+    } else {
+        out.data(format!("{}: {volumes} volumes in {word}", manifest.name));
+    }
+    Ok(true)
 }
 
 fn check(name: &str, root: &Root, out: &Output) -> Result<bool> {

@@ -189,22 +189,27 @@ impl VolumeDataset {
         if image.intensity() != meant && meant != Intensity::Arbitrary {
             return Err(self.differs(index, "intensity", format!("{meant:?}"), format!("{:?}", image.intensity())));
         }
-        let (channels, grid) = (image.channels(), image.geometry().clone());
-        let mut values = image.into_values();
-        if let Some(padding) = padding {
-            let is_padding = |n: usize| padding[n % padding.len()];
-            let measured = values.iter().enumerate().filter(|(n, _)| !is_padding(*n)).map(|(_, &value)| value);
-            let least = measured.reduce(f32::min).unwrap_or(0.0);
-            let nothing = if meant == Intensity::Hounsfield { -1000.0 } else { least };
-            values.iter_mut().enumerate().filter(|(n, _)| is_padding(*n)).for_each(|(_, value)| *value = nothing);
-        }
-        Image::new(channels, grid, meant, values)
-            .map_err(|refused| self.differs(index, "values", "one for each voxel".into(), refused.to_string()))
+        Ok(measured(DicomVolume { image, padding }, meant))
     }
 
     fn differs(&self, index: usize, what: &'static str, expected: String, found: String) -> DecodeError {
         DecodeError::Image { sample: self.records[index].sample.to_string(), what, expected, found }
     }
+}
+
+/// A volume whose padding is air where values are Hounsfield units, else the least value that was measured.
+pub(crate) fn measured(volume: DicomVolume, meant: Intensity) -> Image<3> {
+    let DicomVolume { image, padding } = volume;
+    let (channels, grid) = (image.channels(), image.geometry().clone());
+    let mut values = image.into_values();
+    if let Some(padding) = padding {
+        let is_padding = |n: usize| padding[n % padding.len()];
+        let measured = values.iter().enumerate().filter(|(n, _)| !is_padding(*n)).map(|(_, &value)| value);
+        let least = measured.reduce(f32::min).unwrap_or(0.0);
+        let nothing = if meant == Intensity::Hounsfield { -1000.0 } else { least };
+        values.iter_mut().enumerate().filter(|(n, _)| is_padding(*n)).for_each(|(_, value)| *value = nothing);
+    }
+    Image::new(channels, grid, meant, values).expect("as many values as before, all of them numbers")
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kd_image::{Image, Intensity, Split};
+use kd_image::{Intensity, Split};
 
 use super::masks::{MaskImportRequest, Placed, PlacedCase};
 use super::volumes::is_companion;
 use super::{ImportError, place};
-use crate::decode::{Groups, MASKS, images_folder, split_of};
+use crate::decode::{Groups, MASKS, images_folder, measured, split_of};
 use crate::error::relative_name;
 use crate::format::{
     DicomSegmentation, FileFormat, FoundFile, NiftiType, Tilt, belonging_of, files_below, read_dicom_volume, sniff,
@@ -159,7 +159,10 @@ fn write(
     staging: &Path,
 ) -> Result<Intensity, ImportError> {
     let paths: Vec<PathBuf> = series.images.iter().map(|file| file.path.clone()).collect();
-    let image = read_dicom_volume(&paths, Tilt::KeepSheared)?.image;
+    let volume = read_dicom_volume(&paths, Tilt::KeepSheared)?;
+    let known = volume.image.intensity();
+    let intensity = if known == Intensity::Hounsfield { known } else { Intensity::Arbitrary };
+    let image = measured(volume, intensity);
     if image.channels() != 1 {
         let file = series.images[0].name.clone();
         return Err(ImportError::Kind { file, found: "a colour image", expected: "grey images" });
@@ -169,15 +172,9 @@ fn write(
     let split = place::split_folder(split);
     let named = |folder: &str| format!("{split}{folder}/{name}.nii.gz");
     let (image_name, mask_name) = (named(&images_folder(None)), named(MASKS));
-    write_nifti_image(&staging.join(&image_name), &image, exact_type(&image))?;
+    write_nifti_image(&staging.join(&image_name), &image, NiftiType::holding(&image))?;
     write_nifti_labels(&staging.join(&mask_name), &labels)?;
     placed.files.push(place::listed(staging, &image_name)?);
     placed.files.push(place::listed(staging, &mask_name)?);
-    Ok(if image.intensity() == Intensity::Hounsfield { Intensity::Hounsfield } else { Intensity::Arbitrary })
-}
-
-/// The smaller of two types that hold every value as it is.
-fn exact_type(image: &Image<3>) -> NiftiType {
-    let fits = |value: &f32| value.fract() == 0.0 && (f32::from(i16::MIN)..=f32::from(i16::MAX)).contains(value);
-    if image.values().iter().all(fits) { NiftiType::I16 } else { NiftiType::F32 }
+    Ok(intensity)
 }

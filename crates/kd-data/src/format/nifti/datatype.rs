@@ -1,5 +1,7 @@
 //! What one stored voxel is.
 
+use kd_image::Image;
+
 use crate::format::error::Problem;
 
 /// The element types that are read: every real number of at most 64 bits, and two kinds of colour.
@@ -46,6 +48,19 @@ impl NiftiType {
         Self::Rgb24,
         Self::Rgba32,
     ];
+
+    /// The type that a volume is written in where nobody asks for another: `int16` where it holds every value as it is,
+    /// else `float32`; colours of 8 bits for three channels.
+    #[must_use]
+    pub fn holding(image: &Image<3>) -> Self {
+        let (low, high) = (f32::from(i16::MIN), f32::from(i16::MAX));
+        let whole = |value: &f32| value.fract() == 0.0 && (low..=high).contains(value);
+        match image.channels() {
+            3 => Self::Rgb24,
+            _ if image.values().iter().all(whole) => Self::I16,
+            _ => Self::F32,
+        }
+    }
 
     /// The number that stands for it in a header.
     #[must_use]
