@@ -1,4 +1,5 @@
-"""What PyTorch makes of a small network that learns beside a peer, from its own average, and at early exits.
+"""What PyTorch makes of a small network that learns beside a peer, from its own average, and at early exits; and what SciPy
+finds that experts of different classes say together.
 
     cargo test --release -p kd-core --test training   # leaves the starts below target/tmp/settings_start
     V/bin/python make.py FOLDER > ../../crates/kd-core/tests/oracle/settings.json
@@ -15,7 +16,10 @@ import pathlib
 import platform
 import sys
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from torch import nn
 from torch.nn import functional as F
 
@@ -154,6 +158,26 @@ def committees():
     }
 
 
+def experts():
+    """The distribution that fits best to what each expert says of its own classes, found by a general search."""
+    known = [[0, 1, 2], [2, 3], [4, 1, 3]]
+    weights = np.array([0.5, 0.2, 0.3])
+    rng = np.random.default_rng(9)
+    cases = []
+    for scale in (1.0, 3.0, 6.0):
+        said = [softmax(scale * rng.standard_normal(len(classes))) for classes in known]
+
+        def gap(logits):
+            own = [log_softmax(logits[classes]) for classes in known]
+            return sum(w * np.sum(p * (np.log(p) - q)) for w, p, q in zip(weights, said, own))
+
+        found = minimize(gap, np.zeros(5), method="BFGS", options={"gtol": 1e-9, "maxiter": 10000})
+        found = minimize(gap, found.x, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-15, "maxiter": 20000})
+        cases.append({"said": [each.tolist() for each in said], "joint": softmax(found.x).tolist()})
+    return {"known": known, "weights": weights.tolist(), "cases": cases}
+
+
 ends = {"peers": peers(GIVEN["peers"]), "average": average(GIVEN["average"]), "itself": itself(GIVEN["itself"])}
-versions = {"python": platform.python_version(), "torch": importlib.metadata.version("torch")}
-print(json.dumps({"versions": versions, "start": GIVEN, "ends": ends, "committees": committees()}, separators=(",", ":")))
+packages = ["numpy", "scipy", "torch"]
+versions = {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages}
+print(json.dumps({"versions": versions, "start": GIVEN, "ends": ends, "committees": committees(), "experts": experts()}, separators=(",", ":")))

@@ -87,6 +87,30 @@ impl ClassifyTask {
         Self { augmentation: Augmentation::default(), ..self.clone() }
     }
 
+    /// The same task for some of the classes, counted anew in the order given, under a softmax head.
+    ///
+    /// # Errors
+    /// [`LossError`] when a class has no weight among those that the task was given.
+    ///
+    /// # Panics
+    /// For fewer than two classes.
+    pub fn of_classes(&self, classes: &[usize]) -> Result<Self, LossError> {
+        let weights = match &self.weights {
+            ClassWeights::Equal => ClassWeights::Equal,
+            ClassWeights::Given(weights) => {
+                let of_class = |class: &usize| weights.get(*class).copied();
+                let chosen: Option<Vec<f64>> = classes.iter().map(of_class).collect();
+                ClassWeights::Given(chosen.ok_or_else(|| LossError::Weights {
+                    what: "class_weights",
+                    expected: format!("one for each of the classes {classes:?}"),
+                    found: weights.clone(),
+                })?)
+            }
+        };
+        let head = Head::softmax(classes.len()).expect("two classes or more have a softmax head");
+        Self::new(head, classes.len(), weights, self.augmentation.clone(), self.augmentation_key)
+    }
+
     /// Number of classes, or of labels.
     #[must_use]
     pub fn n_classes(&self) -> usize {
@@ -276,6 +300,16 @@ mod tests {
         let alone = loss(&task, &[&[1.0, 0.0, 2.0]], vec![Target::Class(2)]);
         let both = loss(&task, &[&[1.0, 0.0, 2.0], &[9.0, -9.0, 0.0]], vec![Target::Class(2), Target::Unlabelled]);
         assert!((alone - both).abs() < 1e-6, "{alone} and {both}");
+    }
+
+    #[test]
+    fn some_of_the_classes_are_counted_anew_with_their_weights() {
+        let weights = ClassWeights::Given(vec![1.0, 2.0, 4.0]);
+        let all = ClassifyTask::new(Head::Softmax { classes: 3 }, 3, weights, Augmentation::default(), 0).unwrap();
+        let two = all.of_classes(&[2, 0]).unwrap();
+        assert_eq!((two.head, two.n_classes), (Head::TwoClassSoftmax, 2));
+        assert_eq!(two.weights, ClassWeights::Given(vec![4.0, 1.0]));
+        assert!(all.of_classes(&[0, 3]).unwrap_err().to_string().contains("class_weights"));
     }
 
     #[test]

@@ -174,3 +174,65 @@ fn members_teach_and_are_scored_as_one() {
     let hint = ARMS.replace("loss = \"hinton\", weight = 1.0, temperature = 2.0", hint);
     refused("members = 2", &hint, &["arm `distilled` looks at features, and the teacher has 2 members"]);
 }
+
+/// Three sorts of shades, by brightness; pixels of each image are its own.
+fn shades(folder: &Path) {
+    use kd_data::format::{NpyArray, NpyValue, write_npz};
+    let mut arrays: Vec<(String, NpyValue)> = Vec::new();
+    for (split, first, n) in [("train", 0usize, 36usize), ("val", 36, 12), ("test", 48, 24)] {
+        let of = |shape: Vec<usize>, values: Vec<u8>| NpyValue::U8(NpyArray { shape, values });
+        let shade = |image: usize, pixel: usize| {
+            (image % 3 * 80 + (image * image * 31 + image * pixel + pixel * 17) % 41) as u8
+        };
+        let pixels = (first..first + n).flat_map(|image| (0..64).map(move |pixel| shade(image, pixel))).collect();
+        arrays.push((format!("{split}_images"), of(vec![n, 8, 8], pixels)));
+        arrays.push((format!("{split}_labels"), of(vec![n, 1], (first..first + n).map(|n| (n % 3) as u8).collect())));
+    }
+    let named: Vec<(&str, NpyValue)> = arrays.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    write_npz(&folder.join("shades.npz"), &named).unwrap();
+    let import =
+        ["data", "import", "shades", "--format", "npz", "--license", "CC0-1.0", "--classes", "dark,grey,light"];
+    kd(folder, &[&import[..], &["shades.npz"]].concat()).exits(0);
+}
+
+#[test]
+fn experts_of_some_classes_answer_of_all_and_teach_them() {
+    let folder = tempfile::tempdir().unwrap();
+    shades(folder.path());
+    let path = folder.path().join("experts.toml");
+    let with = |experts: &str| {
+        let recipe = classify_recipe(experts, ARMS).replace("chest-phantom", "shades").replace("[16, 16]", "[8, 8]");
+        let recipe = recipe.replace("train_fraction = 0.3\n", "").replace("epochs = 2", "epochs = 12");
+        std::fs::write(&path, recipe.replace("batch_size = 32", "batch_size = 12")).unwrap();
+    };
+    with("experts = [[\"dark\", \"grey\"], [\"light\", \"grey\"]]");
+    let record = kd(folder.path(), &["run", text(&path), "--json"]).exits(0).json();
+    let teacher = &record["teacher"];
+    assert_eq!(
+        teacher["origin"],
+        "2 networks trained in this experiment that answer as one, each of some classes: dark, grey; light, grey"
+    );
+    assert_eq!(teacher["hash_before"], teacher["hash_after"]);
+    // Neither has seen all three, and together they tell them apart.
+    let accuracy = teacher["arm"]["metrics"][0]["value"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "{accuracy}");
+    let whole = {
+        with("");
+        kd(folder.path(), &["run", text(&path), "--json"]).exits(0).json()
+    };
+    let parameters = |record: &serde_json::Value| record["teacher"]["network"]["parameters"].as_u64().unwrap();
+    // Two networks, each with one output less: four channels and a bias fewer in the head of 8 features.
+    assert_eq!(parameters(&record), 2 * (parameters(&whole) - 9));
+
+    for (experts, expected) in [
+        ("experts = [[\"dark\", \"grey\"], [\"dark\", \"white\"]]", "names the class \"white\""),
+        ("experts = [[\"dark\", \"grey\"], [\"grey\", \"dark\"]]", "no expert knows class 2"),
+        ("experts = [[\"dark\", \"grey\"], [\"light\"]]", "expected two or more"),
+        ("experts = [[\"dark\", \"grey\", \"light\"]]", "expected 2 to 100"),
+        ("members = 2\nexperts = [[\"dark\", \"grey\"], [\"grey\", \"light\"]]", "beside `teacher.members`"),
+        ("folds = 2\nexperts = [[\"dark\", \"grey\"], [\"grey\", \"light\"]]", "beside `teacher.folds`"),
+    ] {
+        with(experts);
+        kd(folder.path(), &["run", text(&path)]).exits(2).says(&[expected]);
+    }
+}

@@ -1,17 +1,19 @@
 //! Several networks that answer as one.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::{Tensor, TensorData};
 
-use crate::{Head, Network, Watch};
+use crate::state::host_values;
+use crate::{Expertise, Head, Network, Watch};
 
 /// What of the members' answers is averaged.
 ///
 /// # Policy
 /// Probabilities are averaged, not logits: the answer is the logit of the weighted mean probability. A mean of logits
-/// would let one very sure member outvote the others. Intensities are averaged as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// would let one very sure member outvote the others. Intensities are averaged as they are. Members that know different
+/// classes are joined as [`Expertise`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Averaging {
     /// Probabilities of classes that exclude each other, over the class axis.
     Classes,
@@ -19,6 +21,8 @@ pub enum Averaging {
     Labels,
     /// Intensities.
     Values,
+    /// Probabilities of the classes that each member knows.
+    Experts(Expertise),
 }
 
 impl Averaging {
@@ -28,11 +32,12 @@ impl Averaging {
         if head.is_bernoulli() { Self::Labels } else { Self::Classes }
     }
 
-    fn name(self) -> &'static str {
+    fn name(&self) -> String {
         match self {
-            Self::Classes => "classes",
-            Self::Labels => "labels",
-            Self::Values => "values",
+            Self::Classes => "classes".into(),
+            Self::Labels => "labels".into(),
+            Self::Values => "values".into(),
+            Self::Experts(experts) => format!("experts of {:?}", experts.classes()),
         }
     }
 }
@@ -50,6 +55,14 @@ pub enum CommitteeError {
         /// The weights given.
         found: Vec<f64>,
     },
+    /// As many members as there are no experts.
+    #[error("committee has {members} members, expected one for each of {experts} experts")]
+    Experts {
+        /// How many members there are.
+        members: usize,
+        /// How many experts.
+        experts: usize,
+    },
 }
 
 /// Networks whose answers are averaged with weights.
@@ -58,7 +71,8 @@ pub enum CommitteeError {
 /// networks have no mean that means anything.
 ///
 /// # Shapes
-/// Those of the members, which are all the same.
+/// Those of the members, which are all the same; experts answer `[batch, classes that they know, …]`, and the committee
+/// answers `[batch, class, …]`.
 ///
 /// # Source
 /// Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", arXiv 1612.01474, section
@@ -102,11 +116,17 @@ impl<N: Module> Committee<N> {
     /// Joins networks with weights, which are scaled to sum to 1.
     ///
     /// # Errors
-    /// [`CommitteeError::Weights`] for no member, or a weight that is not finite and above 0.
+    /// [`CommitteeError::Weights`] for no member, or a weight that is not finite and above 0; [`CommitteeError::Experts`]
+    /// for other numbers of members and of experts.
     pub fn new(members: Vec<(f64, N)>, averaging: Averaging) -> Result<Self, CommitteeError> {
         let (weights, members): (Vec<f64>, Vec<N>) = members.into_iter().unzip();
         if weights.is_empty() || weights.iter().any(|weight| !(weight.is_finite() && *weight > 0.0)) {
             return Err(CommitteeError::Weights { members: members.len(), found: weights });
+        }
+        if let Averaging::Experts(experts) = &averaging
+            && experts.classes().len() != members.len()
+        {
+            return Err(CommitteeError::Experts { members: members.len(), experts: experts.classes().len() });
         }
         let total: f64 = weights.iter().sum();
         Ok(Self { members, weights: weights.into_iter().map(|weight| weight / total).collect(), averaging })
@@ -124,7 +144,8 @@ impl<N: Network<I, O>, const I: usize, const O: usize> Network<I, O> for Committ
         }
         let answers: Vec<Tensor<O>> = self.members.iter().map(|member| member.forward(input.clone())).collect();
         let weighted = || self.weights.iter().zip(&answers).map(|(weight, answer)| (*weight, answer.clone()));
-        match self.averaging {
+        match &self.averaging {
+            Averaging::Experts(experts) => joined(experts, &self.weights, &answers),
             Averaging::Classes => {
                 log_sum_exp(weighted().map(|(weight, raw)| log_softmax(raw, 1).add_scalar(weight.ln())))
             }
@@ -162,13 +183,37 @@ fn log_sum_exp<const O: usize>(members: impl Iterator<Item = Tensor<O>>) -> Tens
         .expect("a committee has members")
 }
 
+/// What experts say together, at every position of every sample.
+#[expect(clippy::cast_possible_truncation, reason = "answers are f32")]
+fn joined<const O: usize>(experts: &Expertise, weights: &[f64], answers: &[Tensor<O>]) -> Tensor<O> {
+    let mut dims = answers[0].dims();
+    let positions: usize = dims[2..].iter().product();
+    let said: Vec<Vec<f32>> = answers.iter().map(|raw| host_values(&log_softmax(raw.clone(), 1))).collect();
+    let n_classes = experts.n_classes();
+    let mut values = vec![0.0; dims[0] * n_classes * positions];
+    for sample in 0..dims[0] {
+        for position in 0..positions {
+            let of_expert = |(said, known): (&Vec<f32>, &Vec<usize>)| {
+                let at = |place: usize| said[(sample * known.len() + place) * positions + position];
+                (0..known.len()).map(|place| f64::from(at(place)).exp()).collect()
+            };
+            let said: Vec<Vec<f64>> = said.iter().zip(experts.classes()).map(of_expert).collect();
+            for (class, value) in experts.join(weights, &said).into_iter().enumerate() {
+                values[(sample * n_classes + class) * positions + position] = value as f32;
+            }
+        }
+    }
+    dims[1] = n_classes;
+    Tensor::from_data(TensorData::new(values, dims), &answers[0].device())
+}
+
 #[cfg(test)]
 mod tests {
     use burn::module::Param;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
 
     use super::*;
-    use crate::{LiveTeacher, Teacher, state::host_values};
+    use crate::{LiveTeacher, Teacher};
 
     /// Answers the same, whatever is asked.
     #[derive(Module, Debug)]
@@ -241,6 +286,34 @@ mod tests {
         let mut watch = Watch::everything();
         committee(Averaging::Values, [(1.0, vec![1.0]), (1.0, vec![1.0])]).forward_watched(input, &mut watch);
         assert!(watch.taps().is_empty());
+    }
+
+    #[test]
+    fn experts_answer_of_all_classes_at_every_position() {
+        let experts = Averaging::Experts(Expertise::new(vec![vec![0, 1], vec![1, 2]], 3).unwrap());
+        // 0 : 1 = 3, 2 : 1 = 1/2.
+        let found = answer(experts, [(1.0, vec![3.0f32.ln(), 0.0]), (1.0, vec![0.0, 0.5f32.ln()])]);
+        let share: Vec<f32> = found.iter().map(|value| value.exp()).collect();
+        for (found, expected) in share.iter().zip([3.0 / 4.5, 1.0 / 4.5, 0.5 / 4.5]) {
+            assert!((found - expected).abs() < 1e-6, "{share:?}");
+        }
+        let three = Averaging::Experts(Expertise::new(vec![vec![0, 1], vec![1, 2], vec![0, 2]], 3).unwrap());
+        let members = vec![(1.0, Fixed::new(&[0.0; 2])), (1.0, Fixed::new(&[0.0; 2]))];
+        assert_eq!(Committee::new(members, three).err(), Some(CommitteeError::Experts { members: 2, experts: 3 }));
+
+        let dense = joined(
+            &Expertise::new(vec![vec![0, 1], vec![1, 2]], 3).unwrap(),
+            &[0.5, 0.5],
+            &[[3.0f32.ln(), 0.0], [0.0, 0.5f32.ln()]].map(|[a, b]| {
+                let values = vec![a, 0.0, b, 0.0];
+                Tensor::<3>::from_data(TensorData::new(values, [1, 2, 2]), &Device::flex())
+            }),
+        );
+        let dense = host_values(&dense);
+        for (class, expected) in [3.0 / 4.5, 1.0 / 4.5, 0.5 / 4.5].into_iter().enumerate() {
+            assert!((dense[2 * class].exp() - expected).abs() < 1e-6, "{dense:?}");
+            assert!((dense[2 * class + 1].exp() - 1.0 / 3.0).abs() < 1e-6, "{dense:?}");
+        }
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
         views,
         folding,
         teacher: sized(&recipe.teacher.name, &recipe.teacher.network)?,
-        members: recipe.teacher.weights_of_members()?,
+        members: recipe.teacher.weights_without_experts()?,
         package: recipe.teacher.package.clone(),
         teacher_plan,
         smoothing: 0.0,

@@ -201,7 +201,7 @@ fn build<const D: usize>(source: &Source<SegmentRecipe>, manifest: &Manifest) ->
         views,
         folding,
         teacher: sized(&recipe.teacher.name, &recipe.teacher.network)?,
-        members: recipe.teacher.weights_of_members()?,
+        members: recipe.teacher.weights_without_experts()?,
         package: recipe.teacher.package.clone(),
         teacher_plan,
         smoothing: recipe.teacher.smoothing(),

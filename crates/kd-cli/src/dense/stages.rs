@@ -79,7 +79,7 @@ pub(super) fn runs<T: DenseTask<D, I>, const D: usize, const I: usize>(
     prepared: &DensePrepared<T::Cases>,
 ) -> Result<TeacherRuns> {
     let (experiment, package) = (context.experiment, packaged(context, prepared)?);
-    TeacherRuns::of(&experiment.teacher_plan, experiment.members.len(), experiment.folding, |plan, left_out| {
+    TeacherRuns::of(&experiment.teacher_plan, experiment.members.len(), experiment.folding, |_, plan, left_out| {
         teacher_id(context, prepared, package.as_ref(), (plan, left_out))
     })
 }
@@ -122,7 +122,7 @@ pub(super) fn teach<T: DenseTask<D, I>, const D: usize, const I: usize>(
             Members::train(context, &job, joined, |plan| id_of(plan, None), init)?
         }
     };
-    let live = members.live(|| init(&context.device.device))?;
+    let live = members.live(|_| init(&context.device.device))?;
     let hash = live.hash().to_owned();
     let cross_fitted = match experiment.folding {
         None => None,
@@ -304,7 +304,7 @@ pub(super) fn committee<T: DenseTask<D, I>, const D: usize, const I: usize>(
     epoch: Epoch,
 ) -> Result<Committee<T::Network>> {
     let experiment = context.experiment;
-    members.network::<_, I, I>(epoch, || experiment.task.init(&experiment.teacher.spec, &context.device.device))
+    members.network::<_, I, I>(epoch, |_| experiment.task.init(&experiment.teacher.spec, &context.device.device))
 }
 
 /// Answers under a name, of a network with its numbers of an epoch.

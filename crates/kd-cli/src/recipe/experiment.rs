@@ -5,12 +5,13 @@ use burn::tensor::{Device, Tensor};
 use kd_classify::{Augmentation, ClassWeights, ClassifyTask, Cost, Metric, NetworkSpec, cost};
 use kd_core::loss::{self, Sizes};
 use kd_core::train::{Plan, Views};
-use kd_core::{Head, Network, Objective, Watch};
+use kd_core::{Averaging, Expertise, Head, Network, Objective, Watch};
 use kd_data::leak::LeakPolicy;
 use kd_data::manifest::{Manifest, Task as DataTask};
 use kd_data::prepare::{Channels, NormalizationRequest, PrepareRequest, Resize};
 use kd_data::store::Element;
 
+use super::experts::{Expert, experts};
 use super::plan::{check_names, leak_policy, plans, views};
 use super::{Arm, ArmTable, Folding, HeadKind, Recipe, Shown, Source};
 
@@ -23,8 +24,40 @@ pub(crate) struct Teacher {
     pub(crate) smoothing: f64,
     /// How much the answer of each member counts.
     pub(crate) members: Vec<f64>,
+    /// Members that know some of the classes each, and how they answer together.
+    pub(crate) experts: Option<(Vec<Expert>, Expertise)>,
     /// Trained weights to start from, and whether their head is taken too.
     pub(crate) weights: Option<(String, bool)>,
+}
+
+impl Teacher {
+    /// A member that is an expert.
+    pub(crate) fn expert(&self, member: usize) -> Option<&Expert> {
+        self.experts.as_ref().map(|(experts, _)| &experts[member])
+    }
+
+    /// The network of a member.
+    pub(crate) fn spec_of(&self, member: usize) -> &NetworkSpec {
+        self.expert(member).map_or(&self.spec, |expert| &expert.spec)
+    }
+
+    /// What a member costs.
+    pub(crate) fn cost_of(&self, member: usize) -> &Cost {
+        self.expert(member).map_or(&self.cost, |expert| &expert.cost)
+    }
+
+    /// What all members cost together.
+    pub(crate) fn sum(&self, of: impl Fn(&Cost) -> u64) -> u64 {
+        (0..self.members.len()).map(|member| of(self.cost_of(member))).sum()
+    }
+
+    /// How members answer together.
+    pub(crate) fn averaging(&self, head: Head) -> Averaging {
+        match &self.experts {
+            Some((_, expertise)) => Averaging::Experts(expertise.clone()),
+            None => Averaging::of(head),
+        }
+    }
 }
 
 /// One size of student, checked.
@@ -92,18 +125,20 @@ impl Experiment {
                 manifest.task.name()
             );
         }
-        Self::build(source, manifest.classes.len()).with_context(|| format!("recipe `{}`", source.name))
+        Self::build(source, &manifest.classes).with_context(|| format!("recipe `{}`", source.name))
     }
 
     /// Checks all that can be checked before the data set is there.
     #[cfg(test)]
     pub(crate) fn without_manifest(source: &Source) -> Result<Self> {
         let n_classes = if source.recipe.data.head == HeadKind::OneChannel { 2 } else { 3 };
-        Self::build(source, n_classes)
+        let names: Vec<String> = (0..n_classes).map(|class| format!("class {class}")).collect();
+        Self::build(source, &names)
     }
 
-    fn build(source: &Source, n_classes: usize) -> Result<Self> {
+    fn build(source: &Source, classes: &[String]) -> Result<Self> {
         let recipe = source.recipe.clone();
+        let n_classes = classes.len();
         let head = recipe.data.head.head(n_classes)?;
         let leak_policy = leak_policy(&recipe.data.leak_policy)?;
         let (views, augmentation) = augmentation(&recipe)?;
@@ -111,11 +146,9 @@ impl Experiment {
         // The key of the views belongs to the recipe's augmentation, so that arms and seeds share them.
         let task = ClassifyTask::new(head, n_classes, weights, augmentation, 0)?;
         let size = recipe.data.size;
-        let spec = |network: &kd_classify::NetworkDesign, name: &str| -> Result<(NetworkSpec, Cost)> {
-            let spec = network
-                .clone()
-                .spec(recipe.data.channels, head.n_outputs())
-                .with_context(|| format!("network `{name}`"))?;
+        let spec = |network: &kd_classify::NetworkDesign, name: &str, n_outputs| -> Result<(NetworkSpec, Cost)> {
+            let spec =
+                network.clone().spec(recipe.data.channels, n_outputs).with_context(|| format!("network `{name}`"))?;
             let cost = cost(&spec, size).with_context(|| format!("network `{name}`"))?;
             Ok((spec, cost))
         };
@@ -124,7 +157,10 @@ impl Experiment {
             recipe.score.secondary.iter().map(|name| metric(name, head, "score.secondary")).collect::<Result<_>>()?;
         let known = |name: &str, key: &str| metric(name, head, key).map(drop);
         let (teacher_plan, student_plan) = plans(&recipe, views, known)?;
-        let (teacher_spec, teacher_cost) = spec(&recipe.teacher.network, &recipe.teacher.name)?;
+        let teacher_network = |n_outputs| spec(&recipe.teacher.network, &recipe.teacher.name, n_outputs);
+        let (teacher_spec, teacher_cost) = teacher_network(head.n_outputs())?;
+        let select = |head| metric(&teacher_plan.select, head, "teacher.train.select").map(drop);
+        let experts = experts(&recipe, (head, classes), &task, teacher_network, select)?;
         let teacher = Teacher {
             name: recipe.teacher.name.clone(),
             spec: teacher_spec,
@@ -132,6 +168,7 @@ impl Experiment {
             plan: teacher_plan,
             smoothing: recipe.teacher.smoothing(),
             members: recipe.teacher.weights_of_members()?,
+            experts,
             weights: teacher_weights(&recipe)?,
         };
         let students = recipe
@@ -139,7 +176,8 @@ impl Experiment {
             .size
             .iter()
             .map(|size| {
-                spec(&size.network, &size.name).map(|(spec, cost)| Student { name: size.name.clone(), spec, cost })
+                let (spec, cost) = spec(&size.network, &size.name, head.n_outputs())?;
+                Ok(Student { name: size.name.clone(), spec, cost })
             })
             .collect::<Result<Vec<_>>>()?;
         check_names(&recipe, &recipe.score.package)?;

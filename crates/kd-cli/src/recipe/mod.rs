@@ -7,6 +7,7 @@ mod arm;
 mod catalog;
 mod enhance;
 mod experiment;
+mod experts;
 mod head;
 mod overrides;
 pub(crate) mod plan;
@@ -23,6 +24,7 @@ pub(crate) use arm::{Arm, Shown};
 pub(crate) use catalog::{AnySource, load};
 pub(crate) use enhance::{EnhanceRecipe, HardTerm};
 pub(crate) use experiment::{Experiment, Student, taps_of};
+pub(crate) use experts::Expert;
 pub(crate) use head::HeadKind;
 pub(crate) use segment::SegmentRecipe;
 pub(crate) use terms::{ArmTerm, TASK};
@@ -106,6 +108,9 @@ pub(crate) struct TeacherTable<N = NetworkDesign> {
     /// How much the answer of each counts; absent for equal shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) member_weights: Option<Vec<f64>>,
+    /// Teachers that know some of the classes each, by name; they answer together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) experts: Option<Vec<Vec<String>>>,
     /// A finished student that teaches as it is: a link of a chain. It was made from the same data, split and preparation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) package: Option<String>,
@@ -144,17 +149,26 @@ impl<N> TeacherTable<N> {
 
     /// A weight for each member, checked; one for a teacher by itself.
     pub(crate) fn weights_of_members(&self) -> anyhow::Result<Vec<f64>> {
-        let members = self.members.unwrap_or(1);
-        if self.members.is_some_and(|members| !(2..=100).contains(&members)) {
+        let (key, told, several) = match (&self.members, &self.experts) {
+            (Some(_), Some(_)) => {
+                anyhow::bail!("`teacher.experts` is set beside `teacher.members`, expected one of them")
+            }
+            (members, None) => ("members", "is", *members),
+            (None, Some(experts)) => ("experts", "lists", Some(experts.len())),
+        };
+        let members = several.unwrap_or(1);
+        if several.is_some_and(|members| !(2..=100).contains(&members)) {
             anyhow::bail!(
-                "`teacher.members` is {members}, expected 2 to 100\nhint: leave it out for a teacher by itself"
+                "`teacher.{key}` {told} {members}, expected 2 to 100\nhint: leave it out for a teacher by itself"
             );
         }
-        if let Some(key) = [("folds", self.folds.is_some()), ("package", self.package.is_some())]
-            .iter()
-            .find_map(|(key, is_set)| (*is_set && self.members.is_some()).then_some(key))
-        {
-            anyhow::bail!("`teacher.members` is set beside `teacher.{key}`, expected one of them");
+        let idle = [
+            ("folds", self.folds.is_some()),
+            ("package", self.package.is_some()),
+            ("weights", self.weights.is_some() && self.experts.is_some()),
+        ];
+        if let Some((other, _)) = idle.iter().find(|(_, is_set)| *is_set && several.is_some()) {
+            anyhow::bail!("`teacher.{key}` is set beside `teacher.{other}`, expected one of them");
         }
         let weights = self.member_weights.clone().unwrap_or_else(|| vec![1.0; members]);
         if weights.len() != members || !weights.iter().all(|weight| weight.is_finite() && *weight > 0.0) {
@@ -163,6 +177,16 @@ impl<N> TeacherTable<N> {
             );
         }
         Ok(weights)
+    }
+
+    /// The same where an answer is not one class of several for an image.
+    pub(crate) fn weights_without_experts(&self) -> anyhow::Result<Vec<f64>> {
+        if self.experts.is_some() {
+            anyhow::bail!(
+                "`teacher.experts` is for classification with a softmax head\nhint: teachers of different structures can answer together through a file, `answers` of an arm"
+            );
+        }
+        self.weights_of_members()
     }
 
     /// The folds, checked.

@@ -10,6 +10,7 @@ use kd_core::{Network, initialize};
 use serde::Serialize;
 
 use super::answers::SoftLabels;
+use super::experts::OfClasses;
 use super::learn::run_id;
 use super::members::of_members;
 use super::prepare::{self, Prepared};
@@ -82,7 +83,9 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
     let teaching = load(&teacher.cost, step_seconds);
     for (member, id) in runs.members.iter().enumerate() {
         let name = format!("teach {}{}", teacher.name, of_members(member, runs.members.len()));
-        steps.push(training(context, name, id, n_train, &teacher.plan, &teaching));
+        let train = prepared.split(Split::Train);
+        let seen = teacher.expert(member).map_or(n_train, |expert| OfClasses::of(&train, expert).len());
+        steps.push(training(context, name, id, seen, &teacher.plan, &teaching));
     }
     for (fold, id) in runs.folds.iter().enumerate() {
         let name = format!("teach {} without fold {} of {}", teacher.name, fold + 1, runs.folds.len());

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use kd_classify::{HeadPolicy, StemChannels, load_pretrained};
 use kd_core::train::{Guide, Plan, Views};
-use kd_core::{Averaging, Objective, State, Teacher, Term, initialize};
+use kd_core::{Objective, State, Teacher, Term, initialize};
 use kd_data::format::read_weights;
 use kd_data::store::{Element, SoftKey, SoftStore};
 use kd_image::{SampleSource, Split};
 use serde::Serialize;
 
 use super::answers::{self, Asking, SoftLabels};
+use super::experts::OfClasses;
 use super::folds::{LeftOut, cross_fit, divide};
 use super::given::{self, Given};
 use super::members::Members;
 use super::prepare::Prepared;
+use super::score::committee;
 use super::taught::{Taught, TeacherRuns};
 use super::training::{self, Epoch, Job};
 use super::{Context, calibrate, chain, identity};
@@ -39,6 +41,9 @@ struct TeacherIdentity<'a> {
     package: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<LeftOut>,
+    /// The classes of an expert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expert: Option<&'a [usize]>,
 }
 
 /// What a teacher starts from, or is: both as a recipe names them.
@@ -64,31 +69,43 @@ pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<Taught
     let experiment = context.experiment;
     let teacher = &experiment.teacher;
     let start = Start::read(context, prepared)?;
-    let id_of = |plan: &Plan, left_out| teacher_identity(context, prepared, &start, plan, left_out);
-    let train = prepared.split(Split::Train);
+    let id_of = |member, plan: &Plan, left_out| teacher_identity(context, prepared, &start, (member, plan), left_out);
+    let (train, val) = (prepared.split(Split::Train), prepared.split(Split::Val));
     let job = Job {
-        id: id_of(&teacher.plan, None)?,
+        id: id_of(0, &teacher.plan, None)?,
         title: format!("teacher {}", teacher.name),
         task: &experiment.task,
         objective: &Objective::new(vec![Term::task(teacher.smoothing)])?,
         guide: Guide::Nobody,
         train: &train,
-        val: &prepared.split(Split::Val),
+        val: &val,
         plan: &teacher.plan,
         initial: start.initial.as_ref(),
     };
     let members = match &start.package {
         Some(weights) => Members::of_one(training::take_over(context, job.id.clone(), weights)?),
         None => {
-            let joined = (teacher.members.as_slice(), Averaging::of(experiment.head));
-            Members::train(context, &job, joined, |plan| id_of(plan, None), |device| teacher.spec.init(device))?
+            let joined = (teacher.members.as_slice(), teacher.averaging(experiment.head));
+            let first = &job;
+            Members::each(&teacher.plan, joined, |member, plan, called| {
+                let title = first.title.clone() + called;
+                let job = Job { id: id_of(member, plan, None)?, title, plan, ..*first };
+                let network = teacher.spec_of(member).init(&context.device.device.clone().autodiff());
+                match teacher.expert(member) {
+                    None => training::run(context, &job, network),
+                    Some(expert) => {
+                        let (train, val) = (OfClasses::of(&train, expert), OfClasses::of(&val, expert));
+                        let job = Job { task: &expert.task, train: &train, val: &val, ..job };
+                        training::run(context, &job, network)
+                    }
+                }
+            })?
         }
     };
-    let init = || teacher.spec.init(&context.device.device);
-    let live = members.live(init)?;
+    let live = members.live(|member| teacher.spec_of(member).init(&context.device.device))?;
     let hash = live.hash().to_owned();
     let calibrates = experiment.recipe.teacher.calibrate;
-    let calibrate_whole = || calibrate::run(context, prepared, &members.network::<_, 4, 2>(Epoch::Chosen, init)?);
+    let calibrate_whole = || calibrate::run(context, prepared, &committee(context, &members, Epoch::Chosen)?);
     let calibration = calibrates.then(calibrate_whole).transpose()?;
     if let Some(temperature) = calibration {
         context.out.note(format!("teacher calibrated on validation: T = {:.3}", temperature.get()));
@@ -98,7 +115,7 @@ pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<Taught
         Some(folding) => {
             let samples = (0..train.len()).map(|index| (train.id(index), train.subject(index), train.target(index)));
             let folds = divide(samples, folding)?;
-            let of_fold = |left_out| id_of(&teacher.plan, Some(left_out));
+            let of_fold = |left_out| id_of(0, &teacher.plan, Some(left_out));
             let crossed = cross_fit(context, &job, (folding, &folds), of_fold, |device| teacher.spec.init(device))?;
             let calibration =
                 calibrates.then(|| calibrate::cross_fitted(context, prepared, &crossed.teacher)).transpose()?;
@@ -116,8 +133,8 @@ pub(crate) fn teach(context: &Context<'_>, prepared: &Prepared) -> Result<Taught
 pub(crate) fn runs(context: &Context<'_>, prepared: &Prepared) -> Result<TeacherRuns> {
     let (experiment, start) = (context.experiment, Start::read(context, prepared)?);
     let teacher = &experiment.teacher;
-    TeacherRuns::of(&teacher.plan, teacher.members.len(), experiment.folding, |plan, left_out| {
-        teacher_identity(context, prepared, &start, plan, left_out)
+    TeacherRuns::of(&teacher.plan, teacher.members.len(), experiment.folding, |member, plan, left_out| {
+        teacher_identity(context, prepared, &start, (member, plan), left_out)
     })
 }
 
@@ -125,7 +142,7 @@ fn teacher_identity(
     context: &Context<'_>,
     prepared: &Prepared,
     start: &Start,
-    plan: &Plan,
+    (member, plan): (usize, &Plan),
     left_out: Option<LeftOut>,
 ) -> Result<String> {
     let experiment = context.experiment;
@@ -143,6 +160,7 @@ fn teacher_identity(
             initial: start.initial.as_ref().map(State::hash),
             package: start.package.as_ref().map(State::hash),
             left_out,
+            expert: teacher.expert(member).map(|expert| expert.classes.as_slice()),
         },
     )
 }

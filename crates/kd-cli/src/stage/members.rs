@@ -26,7 +26,7 @@ impl Members {
     pub(crate) fn train<E, N, T, const D: usize, const I: usize, const O: usize>(
         context: &Context<'_, E>,
         first: &Job<'_, T, D, I, O>,
-        (weights, averaging): (&[f64], Averaging),
+        joined: (&[f64], Averaging),
         id_of: impl Fn(&Plan) -> Result<String>,
         init: impl Fn(&Device) -> N,
     ) -> Result<Self>
@@ -34,13 +34,22 @@ impl Members {
         N: Network<I, O>,
         T: Task<D, I, O>,
     {
-        let run = |(member, plan): (usize, Plan)| {
-            let title = first.title.clone() + &of_members(member, weights.len());
-            let job = Job { id: id_of(&plan)?, title, plan: &plan, ..*first };
+        Self::each(first.plan, joined, |_, plan, called| {
+            let job = Job { id: id_of(plan)?, title: first.title.clone() + called, plan, ..*first };
             training::run(context, &job, init(&context.device.device.clone().autodiff()))
-        };
-        let runs = plans(first.plan, weights.len()).enumerate().map(run).collect::<Result<_>>()?;
-        Ok(Self { runs, weights: weights.to_vec(), averaging })
+        })
+    }
+
+    /// The same where members differ in more than their seeds: `run` trains, or opens, a member with its plan, and with
+    /// what it is called behind the teacher's name.
+    pub(crate) fn each(
+        first: &Plan,
+        (weights, averaging): (&[f64], Averaging),
+        run: impl Fn(usize, &Plan, &str) -> Result<FinishedRun>,
+    ) -> Result<Self> {
+        let runs = plans(first, weights.len()).enumerate();
+        let runs = runs.map(|(member, plan)| run(member, &plan, &of_members(member, weights.len())));
+        Ok(Self { runs: runs.collect::<Result<_>>()?, weights: weights.to_vec(), averaging })
     }
 
     /// Of the weights of all, as files.
@@ -59,27 +68,30 @@ impl Members {
         }
     }
 
-    /// Their networks as one, each with its numbers of an epoch.
+    /// Their networks as one, each with its numbers of an epoch; `init` makes that of a member.
     pub(crate) fn network<N, const I: usize, const O: usize>(
         &self,
         epoch: Epoch,
-        init: impl Fn() -> N,
+        init: impl Fn(usize) -> N,
     ) -> Result<Committee<N>>
     where
         N: Network<I, O>,
     {
-        let loaded = |run: &FinishedRun| run.state(epoch).load_into(init());
-        let networks = self.runs.iter().map(loaded).collect::<Result<Vec<_>, _>>()?;
-        Ok(Committee::new(self.weights.iter().copied().zip(networks).collect(), self.averaging)?)
+        let loaded = |(member, run): (usize, &FinishedRun)| run.state(epoch).load_into(init(member));
+        let networks = self.runs.iter().enumerate().map(loaded).collect::<Result<Vec<_>, _>>()?;
+        Ok(Committee::new(self.weights.iter().copied().zip(networks).collect(), self.averaging.clone())?)
     }
 
     /// Their networks as the teacher that students ask.
-    pub(crate) fn live<N, const I: usize, const O: usize>(&self, init: impl Fn() -> N) -> Result<Box<dyn Teacher<I, O>>>
+    pub(crate) fn live<N, const I: usize, const O: usize>(
+        &self,
+        init: impl Fn(usize) -> N,
+    ) -> Result<Box<dyn Teacher<I, O>>>
     where
         N: Network<I, O>,
     {
         Ok(match self.runs.as_slice() {
-            [one] => Box::new(LiveTeacher::new::<I, O>(&one.chosen.load_into(init())?)),
+            [one] => Box::new(LiveTeacher::new::<I, O>(&one.chosen.load_into(init(0))?)),
             _ => Box::new(LiveTeacher::new::<I, O>(&self.network(Epoch::Chosen, init)?)),
         })
     }

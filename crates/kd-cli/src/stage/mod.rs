@@ -8,6 +8,7 @@ mod classify;
 pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod evidence;
+mod experts;
 pub(crate) mod facts;
 pub(crate) mod folds;
 pub(crate) mod given;

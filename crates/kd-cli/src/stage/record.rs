@@ -140,8 +140,8 @@ pub(crate) fn assemble(
         teacher: ReportTeacher {
             network: network_facts(
                 &experiment.teacher.spec.to_string(),
-                experiment.teacher.cost.parameters * members.len() as u64,
-                experiment.teacher.cost.multiply_adds * members.len() as u64,
+                experiment.teacher.sum(|cost| cost.parameters),
+                experiment.teacher.sum(|cost| cost.multiply_adds),
                 &evidence.teacher_measured,
             ),
             origin: origin(&experiment.recipe.teacher, teacher),
@@ -157,6 +157,10 @@ pub(crate) fn assemble(
 
 fn origin(table: &TeacherTable, teacher: &Taught<4, 2>) -> String {
     let mut origin = origin_of(table.package.as_ref(), teacher.members.runs.len());
+    if let Some(experts) = &table.experts {
+        let known: Vec<String> = experts.iter().map(|known| known.join(", ")).collect();
+        origin += &format!(", each of some classes: {}", known.join("; "));
+    }
     if let Some(file) = &table.weights {
         origin += &format!(", starting from {}", file_name(file));
     }

@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Reported> {
         experiment.students.iter().map(of_student).collect::<Result<Vec<_>>>()
     })?;
     let evidence = context.timed("score", || {
-        let scored = score::together(context, &prepared, &truth, &experiment.teacher.spec, &teacher.members)?;
+        let scored = score::together(context, &prepared, &truth, &teacher.members)?;
         let mut students = Vec::new();
         for (student, arms) in experiment.students.iter().zip(runs) {
             let measured = measure(context, &student.spec, &arms[0].runs[0].chosen)?;
@@ -87,8 +87,7 @@ fn measure(context: &Context<'_>, spec: &NetworkSpec, state: &State) -> Result<M
 
 /// The same of the teacher's members as one.
 fn measure_teacher(context: &Context<'_>, members: &Members) -> Result<Measured> {
-    let init = || context.experiment.teacher.spec.init(&context.device.device);
-    Ok(latency(context, &members.network::<_, 4, 2>(Epoch::Chosen, init)?, members.file_bytes()))
+    Ok(latency(context, &score::committee(context, members, Epoch::Chosen)?, members.file_bytes()))
 }
 
 fn latency(context: &Context<'_>, network: &impl Network<4, 2>, bytes: usize) -> Measured {

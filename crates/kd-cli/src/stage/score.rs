@@ -5,9 +5,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Tensor;
-use kd_classify::NetworkSpec;
 use kd_classify::score::Judged;
-use kd_core::{Network, Task};
+use kd_classify::{Classifier, NetworkSpec};
+use kd_core::{Committee, Network, Task};
 use kd_data::format::{NpyArray, NpyValue, Npz, write_npz};
 use kd_data::store::{PreparedSource, StagedFolder};
 use kd_image::{SampleId, SampleSource, Split, Target};
@@ -66,15 +66,14 @@ pub(crate) fn run(
 }
 
 /// Answers, or opens, members as one.
-pub(crate) fn together(
-    context: &Context<'_>,
-    prepared: &Prepared,
-    truth: &Truth,
-    spec: &NetworkSpec,
-    members: &Members,
-) -> Result<Scored> {
-    let network = |epoch| members.network::<_, 4, 2>(epoch, || spec.init(&context.device.device));
-    answered(context, prepared, truth, &members.id()?, network)
+pub(crate) fn together(context: &Context<'_>, prepared: &Prepared, truth: &Truth, members: &Members) -> Result<Scored> {
+    answered(context, prepared, truth, &members.id()?, |epoch| committee(context, members, epoch))
+}
+
+/// The teacher's members as one network.
+pub(crate) fn committee(context: &Context<'_>, members: &Members, epoch: Epoch) -> Result<Committee<Classifier>> {
+    let teacher = &context.experiment.teacher;
+    members.network::<_, 4, 2>(epoch, |member| teacher.spec_of(member).init(&context.device.device))
 }
 
 /// Answers under a name, of a network with its numbers of an epoch.

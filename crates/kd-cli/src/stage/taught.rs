@@ -44,15 +44,15 @@ pub(crate) struct TeacherRuns {
 }
 
 impl TeacherRuns {
-    /// Names them; `id` names the run of a plan, and of a fold.
+    /// Names them; `id` names the run of a member with its plan, and of a fold.
     pub(crate) fn of(
         plan: &Plan,
         members: usize,
         folding: Option<Folding>,
-        id: impl Fn(&Plan, Option<LeftOut>) -> Result<String>,
+        id: impl Fn(usize, &Plan, Option<LeftOut>) -> Result<String>,
     ) -> Result<Self> {
-        let members = plans(plan, members).map(|plan| id(&plan, None));
-        let folds = folding.into_iter().flat_map(LeftOut::each).map(|left_out| id(plan, Some(left_out)));
+        let members = plans(plan, members).enumerate().map(|(member, plan)| id(member, &plan, None));
+        let folds = folding.into_iter().flat_map(LeftOut::each).map(|left_out| id(0, plan, Some(left_out)));
         Ok(Self { members: members.collect::<Result<_>>()?, folds: folds.collect::<Result<_>>()? })
     }
 

@@ -1,4 +1,5 @@
-//! Peers, averages and early exits against PyTorch, step by step from the same start (`oracles/settings/make.py`).
+//! Peers, averages and early exits against PyTorch, step by step from the same start; committees, and experts of different
+//! classes (`oracles/settings/make.py`).
 //!
 //! The start is what a run draws from its seed, so it is left for the script below the target folder, and the golden file
 //! holds the one that it was made from.
@@ -9,7 +10,7 @@ use std::path::Path;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use kd_core::train::{Guide, OptimizerPlan, Plan, Schedule, Views};
-use kd_core::{Averaging, Committee, Network, Objective};
+use kd_core::{Averaging, Committee, Expertise, Network, Objective};
 use kd_image::{SampleSource, Target};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -143,6 +144,24 @@ fn steps_beside_a_peer_from_the_average_and_at_exits_are_those_of_pytorch() {
                 assert!((found - expected).abs() < 2e-6, "{name} {part} {index}: {found} {expected}");
             }
             assert!(moved.iter().zip(&expected).any(|(start, end)| (start - end).abs() > 0.05), "{name} {part}");
+        }
+    }
+}
+
+#[test]
+fn experts_say_together_what_a_general_search_finds() {
+    let golden = golden();
+    let experts = &golden["experts"];
+    let known: Vec<Vec<usize>> = serde_json::from_value(experts["known"].clone()).unwrap();
+    let joint = Expertise::new(known, 5).unwrap();
+    let cases = experts["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let said: Vec<Vec<f64>> = case["said"].as_array().unwrap().iter().map(numbers).collect();
+        let found = joint.join(&numbers(&experts["weights"]), &said);
+        for (found, expected) in found.iter().zip(numbers(&case["joint"])) {
+            // The search goes by differences of the sum, which end near the root of the smallest number.
+            assert!((found.exp() - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
 }
