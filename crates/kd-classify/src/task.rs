@@ -108,7 +108,7 @@ impl ClassifyTask {
             }
         };
         let head = Head::softmax(classes.len()).expect("two classes or more have a softmax head");
-        Self::new(head, classes.len(), weights, self.augmentation.clone(), self.augmentation_key)
+        Self::new(head, classes.len(), weights, self.augmentation, self.augmentation_key)
     }
 
     /// Number of classes, or of labels.

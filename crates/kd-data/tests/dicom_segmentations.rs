@@ -253,7 +253,7 @@ fn studies_are_imported_with_the_masks_that_refer_to_them() {
         let case = set.read(n).unwrap();
         let expected: Vec<u16> = spots(spot).iter().map(|label| [0, 2, 1][usize::from(*label)]).collect();
         assert_eq!(case.labels.labels(), expected);
-        assert_eq!(case.image.values()[5], place + 5.0);
+        assert_eq!(case.image.values()[5..6], [place + 5.0]);
         assert!(case.image.geometry().same_grid(&grid(f64::from(place)), 1e-4));
     }
 }
