@@ -2,6 +2,7 @@
 //!
 //! Everything that a flag can get wrong by itself is refused here, before a file is touched, with exit code 2.
 
+mod data;
 mod deidentify;
 mod import;
 mod metrics;
@@ -10,8 +11,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use data::{DataCommand, ExportFormatName};
 pub(crate) use deidentify::{DeidentifyArgs, RetainName};
-use import::IMPORT_HELP;
 pub(crate) use import::{EmptyMasksName, ImportArgs, ImportFormatName, ImportTaskName, IntensityName, MaskNumbers};
 pub(crate) use metrics::{
     ClassifyArgs, EnhanceArgs, IntervalArgs, IntervalName, MetricsCommand, ScoreKind, SegmentArgs, TaskName,
@@ -256,73 +257,6 @@ pub(crate) struct PredictArgs {
     /// auto, cpu, ndarray, cuda, cuda:1, vulkan, vulkan:1
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,
-}
-
-const EXPORT_HELP: &str = "\
-Examples:
-  kd data export thorax-phantom phantoms --format dicom
-  kd data import phantoms-local --format dicom --task segmentation phantoms --license LicenseRef-generated
-
-NIfTI is written as [SPLIT/]images/CASE.nii.gz and [SPLIT/]masks/CASE.nii.gz, DICOM as [SPLIT/]CASE/image/0001.dcm and
-on, with [SPLIT/]CASE/mask.dcm, a segmentation of that series.";
-
-/// How volumes are exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormatName {
-    /// One file a volume
-    Nifti,
-    /// One file a slice, and a segmentation for a mask
-    Dicom,
-}
-
-/// What to do with data sets.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DataCommand {
-    /// All data sets: those that kd knows, and your imports
-    List,
-    /// Download a data set with checksum and resume, or generate it
-    Get {
-        /// Name from `kd data list`, or path to a dataset.toml
-        name: String,
-        /// Folder with copies of the publisher's files; nothing is downloaded then
-        #[arg(long, value_name = "DIR")]
-        mirror: Option<PathBuf>,
-    },
-    /// Take in your own data under a name of their own
-    #[command(after_help = IMPORT_HELP)]
-    Import(Box<ImportArgs>),
-    /// Write a data set of volumes as files that other programs open, and that an import takes in
-    #[command(after_help = EXPORT_HELP)]
-    Export {
-        /// Name from `kd data list`, or path to a dataset.toml
-        name: String,
-        /// A new folder
-        out: PathBuf,
-        /// What to write
-        #[arg(long, value_enum)]
-        format: ExportFormatName,
-    },
-    /// Copy DICOM files without what names a person
-    #[command(after_help = deidentify::HELP)]
-    Deidentify(DeidentifyArgs),
-    /// Check every file, label and image of a data set against its manifest
-    Verify {
-        /// Name from `kd data list`, or path to a dataset.toml
-        name: String,
-    },
-    /// Count images, subjects and classes of a data set, and say what its numbers mean
-    Describe {
-        /// Name from `kd data list`, or path to a dataset.toml
-        name: String,
-    },
-    /// Remove the raw files of data sets; says what would go unless --yes is given
-    Clean {
-        /// Names of data sets; none lists what there is
-        names: Vec<String>,
-        /// Really remove them
-        #[arg(long, requires = "names")]
-        yes: bool,
-    },
 }
 
 const CONVERT_HELP: &str = "\

@@ -166,6 +166,11 @@ fn a_phantom_goes_out_as_dicom_and_comes_in_with_its_masks() {
     assert!(told.contains("segmentation") && told.contains("background, bone, heart, lesion, lung"), "{told}");
     let facts = kd(folder, &["data", "describe", "mine", "--json"]).exits(0).json();
     assert_eq!((&facts["cases"], &facts["subjects"]), (&6.into(), &6.into()), "{facts}");
+    let proposal = kd(folder, &["data", "propose", "mine"]).exits(0).stdout;
+    assert!(proposal.contains("samples are slices: the median volume has 4 of them"), "{proposal}");
+    assert!(proposal.contains("size = [32, 32]") && proposal.contains("kind = \"window\""), "{proposal}");
+    std::fs::write(folder.join("mine.toml"), proposal).unwrap();
+    kd(folder, &["run", "mine.toml", "--dry-run"]).exits(0);
     let idle = kd(folder, &[&import[..], &["--mask-values", "0,1"]].concat()).exits(1).stderr;
     assert!(idle.contains("--mask-values"), "{idle}");
 }

@@ -249,3 +249,39 @@ fn a_recipe_that_does_not_fit_is_refused_before_anything_is_made() {
     refused("data.name=thorax-phantom").says(&["restores", "segmentation", "hint:"]);
     assert!(!folder.path().join("artifacts").exists());
 }
+
+#[test]
+fn measured_pairs_are_learned_from_as_they_are() {
+    let folder = folder(r#"{ kind = "measured" }"#, DENOISER, "[16, 16]");
+    let root = folder.path();
+    kd(root, &["data", "get", "dataset.toml"]).exits(0);
+    kd(root, &["data", "export", "dataset.toml", "clean", "--format", "nifti"]).exits(0);
+    for file in files_below(&root.join("clean")).unwrap() {
+        let clean = Nifti::open(&file.path).unwrap().volume(0, Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+        // A checkerboard of 40 HU, which no draw of noise would give.
+        let noisy = clean.values().iter().enumerate().map(|(n, value)| {
+            let [x, y] = [n % 32, n / 32 % 32];
+            value + if (x + y) % 2 == 0 { 40.0 } else { -40.0 }
+        });
+        let noisy = kd_image::Image::new(1, clean.geometry().clone(), Intensity::Hounsfield, noisy.collect()).unwrap();
+        let path = root.join("measured").join(&file.name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        kd_data::format::write_nifti_image(&path, &noisy, kd_data::format::NiftiType::F32).unwrap();
+    }
+    // Without what was measured there is nothing to learn from.
+    kd(root, &["run", "small.toml"]).exits(1).says(&["what was measured of every volume", "--inputs"]);
+    let import = ["data", "import", "pairs", "--format", "nifti", "--task", "enhancement", "clean"];
+    let more = ["--inputs", "measured", "--license", "MIT", "--intensity", "hounsfield"];
+    kd(root, &[&import[..], &more[..]].concat()).exits(0);
+    let recipe = std::fs::read_to_string(root.join("small.toml")).unwrap();
+    let recipe = recipe.replace(text(&root.join("dataset.toml")), "pairs");
+    std::fs::write(root.join("pairs.toml"), recipe).unwrap();
+    let record = kd(root, &["run", "pairs.toml", "--json"]).exits(0).json();
+    let psnr = |of: &serde_json::Value| of["metrics"][0]["value"].as_f64().unwrap();
+    let (nothing, teacher) = (psnr(&record["baselines"][0]), psnr(&record["teacher"]["arm"]));
+    // 20 log10(2000 / 40) is 34.0; what is clipped is less.
+    assert!((33.9..36.0).contains(&nothing), "{nothing}");
+    assert!(teacher > nothing + 3.0, "{teacher} and {nothing}");
+    let facts = record["protocol"].as_array().unwrap();
+    assert!(facts.iter().any(|fact| fact["value"].as_str().unwrap().starts_with("measured: inputs as the scanner")));
+}

@@ -23,6 +23,8 @@ pub mod degrade;
 #[cfg(feature = "formats")]
 pub mod export;
 #[cfg(feature = "formats")]
+pub mod fingerprint;
+#[cfg(feature = "formats")]
 pub mod format;
 #[cfg(feature = "formats")]
 pub mod import;

@@ -99,7 +99,7 @@ pub fn verify(root: &Root, manifest: &Manifest) -> VerifyReport {
         Layout::ImageMasks => MaskedDataset::<2>::open(root, manifest).map(|set| of_masked(&set)),
         _ if manifest.task == Task::Segmentation => MaskedDataset::<3>::open(root, manifest).map(|set| of_masked(&set)),
         _ if manifest.task == Task::Enhancement => VolumeDataset::open(root, manifest).map(|set| {
-            let hash = |n| Ok(PixelHash::of(&set.read(n)?));
+            let hash = |n| Ok(PixelHash::of(&set.read_pair(n)?.0));
             let hashes = (0..set.records().len()).into_par_iter().map(hash).collect();
             (set.records().iter().map(row_of).collect(), hashes)
         }),

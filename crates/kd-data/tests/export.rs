@@ -106,6 +106,7 @@ fn volumes_to_restore_come_back_from_dicom_and_from_nifti() {
             name: "back".into(),
             format: import,
             path: folder.path().join("out"),
+            inputs: None,
             groups_csv: None,
             copy: true,
             intensity: Some(Intensity::Hounsfield),

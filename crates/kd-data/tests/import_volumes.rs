@@ -83,6 +83,7 @@ fn request(format: VolumeFormat, path: &Path) -> VolumeImportRequest {
         name: "mine".into(),
         format,
         path: path.into(),
+        inputs: None,
         groups_csv: None,
         copy: false,
         intensity: (format != VolumeFormat::Dicom).then_some(Intensity::Hounsfield),

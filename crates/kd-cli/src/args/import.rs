@@ -36,6 +36,10 @@ pub(crate) struct ImportArgs {
     /// SPDX identifier of the license, or LicenseRef-… for terms without one
     #[arg(long, value_name = "SPDX")]
     pub(crate) license: String,
+    /// What was measured of each volume with less dose or time, in another folder of the same format; recipes use it as
+    /// `degradation = { kind = "measured" }`
+    #[arg(long, value_name = "DIR", help_heading = "Masks and volumes")]
+    pub(crate) inputs: Option<PathBuf>,
     /// CSV with the columns `file,group`: who each image belongs to [default: the Patient ID of a DICOM series, else each
     /// image to nobody else]
     #[arg(long, value_name = "CSV")]

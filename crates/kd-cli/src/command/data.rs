@@ -12,7 +12,7 @@ use kd_data::verify::{VerifyReport, verify};
 use kd_data::{Root, catalog};
 use serde_json::{Value, json};
 
-use super::{deidentify, describe, import};
+use super::{deidentify, describe, import, propose};
 use crate::args::{DataCommand, ExportFormatName};
 use crate::output::{Output, columns, size};
 use crate::progress::Progress;
@@ -27,6 +27,7 @@ pub(crate) fn run(command: DataCommand, root: &Root, out: &Output) -> Result<boo
         DataCommand::Deidentify(args) => deidentify::run(&args, out),
         DataCommand::Verify { name } => check(&name, root, out),
         DataCommand::Describe { name } => describe::run(&name, root, out),
+        DataCommand::Propose { name } => propose::run(&name, root, out),
         DataCommand::Clean { names, yes } => clean(&names, yes, root, out),
     }
 }

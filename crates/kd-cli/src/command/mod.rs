@@ -10,5 +10,6 @@ pub(crate) mod inspect;
 pub(crate) mod losses;
 pub(crate) mod metrics;
 pub(crate) mod predict;
+mod propose;
 pub(crate) mod run;
 pub(crate) mod sweep;

@@ -21,7 +21,7 @@ use kd_core::loss::Value;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use arm::{Arm, Shown};
-pub(crate) use catalog::{AnySource, load};
+pub(crate) use catalog::{AnySource, load, parse_any};
 pub(crate) use enhance::{EnhanceRecipe, HardTerm};
 pub(crate) use experiment::{Experiment, Student, taps_of};
 pub(crate) use experts::Expert;

@@ -22,7 +22,7 @@ pub(crate) use files::{FileLabel, GENERATED_FILE, generated_list, split_of};
 pub(crate) use masks::{MASKS, case_of, images_folder};
 pub use masks::{MaskRecord, MaskedDataset, MaskedSample, ReadMasked};
 pub(crate) use subjects::{Column, Groups, number as number_groups, read_groups};
-pub(crate) use volumes::{IMAGES, SERIES, measured};
+pub(crate) use volumes::{IMAGES, INPUTS, SERIES, measured};
 pub use volumes::{VolumeDataset, VolumeRecord};
 
 use crate::digest::checksum_file;

@@ -1,7 +1,8 @@
 //! Volumes without an answer: NIfTI files `[<split>/]images/<case>.nii.gz`, a generator's too, or DICOM files
 //! `[<split>/]series/<case>/…`.
 //!
-//! The clean images of an enhancement task. Nothing is degraded here and nothing cut into slices: a volume keeps its grid,
+//! The clean images of an enhancement task, perhaps with what was measured of each with less dose or time, as
+//! `[<split>/]inputs/<case>.nii.gz` on the same grid. Nothing is degraded here and nothing cut into slices: a volume keeps its grid,
 //! and what its numbers mean, because a scan can be simulated only from Hounsfield units on a grid in mm.
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use crate::root::Root;
 
 /// Folder of the NIfTI files.
 pub(crate) const IMAGES: &str = "images";
+/// Folder of what was measured of the clean images, in files of the same names.
+pub(crate) const INPUTS: &str = "inputs";
 /// Folder of the folders of DICOM files.
 pub(crate) const SERIES: &str = "series";
 
@@ -28,6 +31,8 @@ pub struct VolumeDataset {
     manifest: Manifest,
     records: Vec<VolumeRecord>,
     files: Vec<VolumeFiles>,
+    /// What was measured of each; empty where nothing was.
+    inputs: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -94,18 +99,30 @@ impl VolumeDataset {
         let names: Vec<&str> = listed.chain(generated.iter().map(String::as_str)).collect();
         let below = if layout == Layout::DicomSeries { SERIES } else { IMAGES };
         let mut found: BTreeMap<String, (Option<Split>, Vec<PathBuf>)> = BTreeMap::new();
+        let mut inputs: BTreeMap<String, PathBuf> = BTreeMap::new();
         for &name in names.iter().filter(|name| !manifest.source.is_table(name)) {
+            if let Some((split, case)) = place_of(name, INPUTS).filter(|_| layout == Layout::NiftiVolumes) {
+                inputs.insert(case_in(split, case), folder.join(name));
+                continue;
+            }
             let Some((split, case)) = place_of(name, below) else {
                 let expected = format!("a file in {below}/, perhaps below a folder of a split");
                 return Err(DecodeError::Labels { what: name.into(), expected, found: "another folder".into() });
             };
-            let case = split.map_or_else(|| case.to_owned(), |split| format!("{split}/{case}"));
+            let case = case_in(split, case);
             let files = &mut found.entry(case).or_insert_with(|| (split, Vec::new())).1;
             if below == IMAGES && !files.is_empty() {
                 let problem = "another file becomes the same case".into();
                 return Err(DecodeError::Name { file: name.into(), problem });
             }
             files.push(folder.join(name));
+        }
+        if !inputs.is_empty() && !inputs.keys().eq(found.keys()) {
+            let odd = inputs.keys().find(|case| !found.contains_key(*case));
+            let odd =
+                odd.or_else(|| found.keys().find(|case| !inputs.contains_key(*case))).cloned().unwrap_or_default();
+            let expected = format!("`{odd}` in {IMAGES}/ and in {INPUTS}/");
+            return Err(DecodeError::Labels { what: INPUTS.into(), expected, found: "one of them".into() });
         }
         let named: Vec<(&str, Option<Split>)> =
             found.iter().map(|(case, (split, _))| (case.as_str(), *split)).collect();
@@ -118,7 +135,34 @@ impl VolumeDataset {
                 VolumeFiles::Dicom(files)
             }
         });
-        Ok(Self { manifest: manifest.clone(), files: files.collect(), records })
+        let inputs = inputs.into_values().collect();
+        Ok(Self { manifest: manifest.clone(), files: files.collect(), records, inputs })
+    }
+
+    /// Whether it has what was measured of every volume.
+    #[must_use]
+    pub fn has_inputs(&self) -> bool {
+        !self.inputs.is_empty()
+    }
+
+    /// Reads a volume with what was measured of it, where the set has that; `index` is below the number of records.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), of either; [`DecodeError::Case`] for two grids that differ by more than 0.001 mm.
+    pub fn read_pair(&self, index: usize) -> Result<(Image<3>, Option<Image<3>>), DecodeError> {
+        let clean = self.read(index)?;
+        let Some(path) = self.inputs.get(index) else { return Ok((clean, None)) };
+        let input = self.read_nifti(index, path)?;
+        let (expected, found) = (clean.geometry(), input.geometry());
+        if !found.same_grid(expected, 1e-3) {
+            return Err(DecodeError::Case {
+                case: self.records[index].sample.to_string(),
+                expected: format!("an input on the grid of the clean image, {expected}"),
+                found: found.to_string(),
+                hint: "resample one of them onto the grid of the other",
+            });
+        }
+        Ok((clean, Some(input)))
     }
 
     /// The manifest it was opened with.
@@ -195,6 +239,11 @@ impl VolumeDataset {
     fn differs(&self, index: usize, what: &'static str, expected: String, found: String) -> DecodeError {
         DecodeError::Image { sample: self.records[index].sample.to_string(), what, expected, found }
     }
+}
+
+/// A case behind its split.
+fn case_in(split: Option<Split>, case: &str) -> String {
+    split.map_or_else(|| case.to_owned(), |split| format!("{split}/{case}"))
 }
 
 /// A volume whose padding is air where values are Hounsfield units, else the least value that was measured.

@@ -63,6 +63,11 @@ pub enum DegradeError {
         /// The value.
         found: f32,
     },
+    /// Nothing to do.
+    #[error(
+        "degradation `measured` makes no input, expected those that lie beside the clean volumes\nhint: choose another kind to degrade an image"
+    )]
+    Measured,
     /// The result holds a value beyond 32-bit floats.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -88,6 +88,8 @@ pub enum Degradation {
         /// Standard deviation of the blur in pixels of the clean image; 0 for none.
         blur_sigma: f64,
     },
+    /// None: inputs are what a scanner measured with less dose or time, and lie beside the clean volumes of the set.
+    Measured,
     /// A head that moves while k-space is filled line by line; the magnitude of what comes back.
     ///
     /// Lines are acquired from one edge of k-space to the other; `moves` moments are drawn, and from each on the head lies
@@ -113,6 +115,7 @@ impl Degradation {
             Self::Rician { .. } => "rician",
             Self::KSpace { .. } => "k-space",
             Self::Downsample { .. } => "downsample",
+            Self::Measured => "measured",
             Self::Motion { .. } => "motion",
         }
     }
@@ -139,7 +142,7 @@ impl Degradation {
             Self::Gaussian { sigma } | Self::Rician { sigma } if !(sigma.is_finite() && sigma > 0.0) => {
                 return refuse("sigma", "a number above 0", sigma.to_string());
             }
-            Self::Gaussian { .. } => return Ok(()),
+            Self::Gaussian { .. } | Self::Measured => return Ok(()),
             Self::KSpace { acceleration, .. } if !(1.0..=64.0).contains(&acceleration) => {
                 return refuse("acceleration", "1 to 64", acceleration.to_string());
             }
@@ -180,7 +183,8 @@ impl Degradation {
     ///
     /// # Errors
     /// Those of [`check`](Self::check); [`DegradeError::Spacing`] where lengths in mm are needed and unknown;
-    /// [`DegradeError::Grid`] for a slice that does not fit; [`DegradeError::Negative`] for magnitudes below 0.
+    /// [`DegradeError::Grid`] for a slice that does not fit; [`DegradeError::Negative`] for magnitudes below 0;
+    /// [`DegradeError::Measured`] for [`Measured`](Self::Measured), which nothing is made of.
     pub fn apply(&self, clean: &Image<2>, key: DegradeKey<'_>) -> Result<Image<2>, DegradeError> {
         self.check(clean.intensity())?;
         let mut draw = Draw::new(key, self.name());
@@ -196,6 +200,7 @@ impl Degradation {
                 k_space::undersample(clean, acceleration, centre_fraction, &mut draw)
             }
             Self::Downsample { factor, blur_sigma } => downsample::downsample(clean, factor, blur_sigma),
+            Self::Measured => Err(DegradeError::Measured),
             Self::Motion { moves, max_shift_mm, max_rotation_degrees } => {
                 check_magnitudes(self.name(), clean)?;
                 motion::displace(clean, moves, max_shift_mm, max_rotation_degrees, &mut draw)
@@ -217,6 +222,7 @@ impl Degradation {
             Self::Downsample { factor, blur_sigma } => format!(
                 "downsample: Gaussian blur of sigma {blur_sigma} px, then means over blocks of {factor} x {factor} px"
             ),
+            Self::Measured => "measured: inputs as the scanner gave them, on the grid of the clean images".to_owned(),
             Self::Motion { moves, max_shift_mm, max_rotation_degrees } => format!(
                 "motion: {moves} moves while lines of k-space are filled in order, shifts up to {max_shift_mm} mm and \
                  turns up to {max_rotation_degrees} degrees either way, middle line at rest; magnitude"

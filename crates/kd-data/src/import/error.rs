@@ -164,6 +164,18 @@ pub enum ImportError {
         /// What is there instead.
         found: String,
     },
+    /// A clean volume without what was measured of it, or with several, or the other way round.
+    #[error(
+        "`{case}`: expected {expected}, found {found}\nhint: inputs belong to clean volumes of the same patient on the same grid; where several do, names decide"
+    )]
+    Inputs {
+        /// The volume, as it was given.
+        case: String,
+        /// What belongs to it.
+        expected: String,
+        /// What is there instead.
+        found: String,
+    },
     /// A file of a format that does not belong there.
     #[error("`{file}`: expected {expected}, found {found}\nhint: move it out of the folder, or convert it")]
     Kind {

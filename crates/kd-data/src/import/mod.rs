@@ -9,6 +9,7 @@ mod dataset_json;
 mod error;
 mod folder;
 mod generated;
+mod inputs;
 mod masks;
 mod pairs;
 mod place;

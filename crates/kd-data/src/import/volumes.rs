@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use kd_image::{Geometry, Intensity, Split};
 use rayon::prelude::*;
 
-use super::{Found, ImportError, Terms, check_name, manifest_of, place};
-use crate::decode::{Column, DecodeError, Groups, IMAGES, SERIES, VolumeDataset, case_of, split_of};
+use super::{Found, ImportError, Terms, check_name, inputs, manifest_of, place};
+use crate::decode::{Column, DecodeError, Groups, IMAGES, INPUTS, SERIES, VolumeDataset, case_of, measured, split_of};
 use crate::format::{
-    FileFormat, FoundFile, Nifti, RawElement, Tilt, belonging_of, files_below, read_dicom_volume, read_raw, sniff,
-    write_nifti,
+    FileFormat, FoundFile, Nifti, NiftiType, RawElement, Tilt, belonging_of, files_below, read_dicom_volume, read_raw,
+    sniff, write_nifti, write_nifti_image,
 };
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, SourceFile, SplitPolicy, Task};
 use crate::root::Root;
@@ -59,6 +59,9 @@ pub struct VolumeImportRequest {
     pub format: VolumeFormat,
     /// A folder with volumes, perhaps below `train`, `val` and `test` and below `images`; or one file.
     pub path: PathBuf,
+    /// What was measured of each volume with less dose or time, in another folder of the same format; both are kept as
+    /// NIfTI then.
+    pub inputs: Option<PathBuf>,
     /// CSV with the columns `file,group`; `file` is a volume's name below the folder, or that of its folder of DICOM
     /// files, with or without ending and split.
     pub groups_csv: Option<PathBuf>,
@@ -76,13 +79,13 @@ pub struct VolumeImportRequest {
 }
 
 /// One volume before it is placed.
-struct Volume {
+pub(super) struct Volume {
     split: Option<Split>,
     /// Its name as given, without split and ending.
-    given: String,
+    pub(super) given: String,
     /// Its name in the raw folder.
     case: String,
-    files: Vec<FoundFile>,
+    pub(super) files: Vec<FoundFile>,
 }
 
 impl Volume {
@@ -100,17 +103,29 @@ impl Volume {
 /// subject, unless `groups_csv` says who they are of; subjects are numbers, and no identifier is kept. Texts, tables and a DICOMDIR beside
 /// the volumes are left out.
 ///
+/// What was measured belongs to the clean volume of the same patient (of DICOM) on the same grid, so slices are paired by
+/// position and not by file name; where several volumes share patient and grid, names as given decide.
+///
 /// # Errors
 /// [`ImportError`]: no volume, files of another format, a meaning that nobody said, some splits but not all three, and
 /// whatever [`VolumeDataset::read`] refuses; no folder of that name is left behind.
 pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Manifest, ImportError> {
     let name = check_name(root, &request.name)?;
-    let volumes = find(request)?;
+    let volumes = find(&request.path, request.format)?;
     let image = facts(request, &volumes[0])?;
+    let of_scanner = match &request.inputs {
+        Some(path) => inputs::paired(&volumes, find(path, request.format)?, request.format)?,
+        None => Vec::new(),
+    };
     let staged = StagedFolder::create(&root.raw_set(name.as_str()))?;
     let mut files = Vec::new();
+    let placing = Placing { request, staging: staged.path(), intensity: image.intensity };
     for volume in &volumes {
-        place_volume(volume, request, staged.path(), &mut files)?;
+        placing.place(volume, (&request.path, &volume.files), IMAGES, &mut files)?;
+    }
+    for (volume, input) in volumes.iter().zip(&of_scanner) {
+        let given = request.inputs.as_ref().unwrap_or(&request.path);
+        placing.place(volume, (given, &input.files), INPUTS, &mut files)?;
     }
     let groups = match &request.groups_csv {
         Some(table) => {
@@ -129,7 +144,7 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
     let count = |split| volumes.iter().filter(|volume| volume.split == Some(split)).count();
     let counts = Counts { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
     let found = Found {
-        layout: if request.format == VolumeFormat::Dicom { Layout::DicomSeries } else { Layout::NiftiVolumes },
+        layout: if placing.keeps_series() { Layout::DicomSeries } else { Layout::NiftiVolumes },
         task: Task::Enhancement,
         classes: Vec::new(),
         image,
@@ -139,12 +154,16 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
         has_splits,
     };
     let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
-    let text = manifest_of(name, &terms, found, groups_name)?.to_toml();
+    let mut manifest = manifest_of(name, &terms, found, groups_name)?;
+    if !of_scanner.is_empty() {
+        manifest.notes.push("pairs: what was measured of each volume lies beside it on the same grid".into());
+    }
+    let text = manifest.to_toml();
     let manifest = Manifest::parse(&text, "the manifest of the import")?;
     let set = VolumeDataset::open_folder(staged.path(), &manifest)?;
     // Of several that cannot be read, the first by name is told; one a thread is in memory at a time.
     let read: Vec<Result<(), DecodeError>> =
-        (0..set.records().len()).into_par_iter().map(|n| set.read(n).map(drop)).collect();
+        (0..set.records().len()).into_par_iter().map(|n| set.read_pair(n).map(drop)).collect();
     read.into_iter().collect::<Result<(), _>>()?;
     crate::store::write_atomic(&staged.path().join("dataset.toml"), text.as_bytes())?;
     staged.commit()?;
@@ -170,18 +189,17 @@ fn patients(volumes: &[Volume]) -> Result<Option<Groups>, ImportError> {
 }
 
 /// All volumes, sorted by split and name.
-fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
-    let path = &request.path;
+fn find(path: &Path, format: VolumeFormat) -> Result<Vec<Volume>, ImportError> {
     let is_file = path.is_file();
     let files = if is_file {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        vec![FoundFile { path: path.clone(), name, bytes: 0 }]
+        vec![FoundFile { path: path.into(), name, bytes: 0 }]
     } else {
         files_below(path)?
     };
     let files: Vec<FoundFile> = files.into_iter().filter(|file| !is_companion(&file.name)).collect();
     for file in &files {
-        check_format(file, request.format)?;
+        check_format(file, format)?;
     }
     let by_split = place::by_split(&files)?;
     let mut found: BTreeMap<(Option<Split>, String), Vec<FoundFile>> = BTreeMap::new();
@@ -191,13 +209,13 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
             _ => (None, file.name.as_str()),
         };
         let rest = rest.strip_prefix("images/").unwrap_or(rest);
-        let case = match request.format {
+        let case = match format {
             VolumeFormat::Dicom if !is_file => rest.rsplit_once('/').map_or("", |(folder, _)| folder),
             _ => case_of(rest),
         };
         let key = (split, case.to_owned());
         let files = found.entry(key).or_default();
-        if request.format != VolumeFormat::Dicom && !files.is_empty() {
+        if format != VolumeFormat::Dicom && !files.is_empty() {
             let problem = "another file becomes the same case".into();
             return Err(DecodeError::Name { file: file.name, problem }.into());
         }
@@ -207,7 +225,7 @@ fn find(request: &VolumeImportRequest) -> Result<Vec<Volume>, ImportError> {
         return Err(ImportError::NoVolumes { folder: crate::error::relative_name(path, path) });
     }
     let volumes = found.into_iter().enumerate().map(|(n, ((split, given), files))| {
-        let case = match request.format {
+        let case = match format {
             VolumeFormat::Dicom => format!("series-{:05}", n + 1),
             _ => given.clone(),
         };
@@ -250,36 +268,64 @@ fn facts(request: &VolumeImportRequest, first: &Volume) -> Result<ImageFacts, Im
             (image.channels(), Some(image.intensity()))
         }
     };
+    // NIfTI has no number of bits; what is kept so has a scale of its own.
+    let known = known.map(|known| match known {
+        Intensity::Stored { .. } if request.inputs.is_some() => Intensity::Arbitrary,
+        known => known,
+    });
     let intensity = request.intensity.or(known).ok_or(ImportError::Meaning)?;
     Ok(ImageFacts { channels, size: ImageSize::Varies, intensity })
 }
 
-fn place_volume(
-    volume: &Volume,
-    request: &VolumeImportRequest,
-    staging: &Path,
-    files: &mut Vec<SourceFile>,
-) -> Result<(), ImportError> {
-    let split = place::split_folder(volume.split);
-    let case = &volume.case;
-    for (n, file) in volume.files.iter().enumerate() {
-        files.push(match request.format {
-            VolumeFormat::Raw { shape, element, spacing_mm } => {
-                let name = format!("{split}{IMAGES}/{case}.nii.gz");
-                let grid = Geometry::<3>::with_spacing(shape, spacing_mm)?;
-                write_nifti(&staging.join(&name), &read_raw(&file.path, shape, element)?, &grid)?;
-                place::listed(staging, &name)?
-            }
-            VolumeFormat::Nifti => {
-                let ending = &file.name[case_of(&file.name).len()..];
-                let name = format!("{split}{IMAGES}/{case}{ending}");
-                place::file(&file.path, &request.path, staging, &name, request.copy)?
-            }
-            VolumeFormat::Dicom => {
-                let name = format!("{split}{SERIES}/{case}/{:05}.dcm", n + 1);
-                place::file(&file.path, &request.path, staging, &name, request.copy)?
-            }
-        });
+/// Where volumes go.
+struct Placing<'a> {
+    request: &'a VolumeImportRequest,
+    staging: &'a Path,
+    intensity: Intensity,
+}
+
+impl Placing<'_> {
+    /// Whether DICOM files stay what they are: pairs are kept as NIfTI, one grid for both.
+    fn keeps_series(&self) -> bool {
+        self.request.format == VolumeFormat::Dicom && self.request.inputs.is_none()
     }
-    Ok(())
+
+    /// Places files, found below `given`, as those of a volume.
+    fn place(
+        &self,
+        volume: &Volume,
+        (given, from): (&Path, &[FoundFile]),
+        folder: &str,
+        files: &mut Vec<SourceFile>,
+    ) -> Result<(), ImportError> {
+        let split = place::split_folder(volume.split);
+        let (case, request, staging) = (&volume.case, self.request, self.staging);
+        let nifti = format!("{split}{folder}/{case}.nii.gz");
+        if request.format == VolumeFormat::Dicom && !self.keeps_series() {
+            let paths: Vec<PathBuf> = from.iter().map(|file| file.path.clone()).collect();
+            let image = measured(read_dicom_volume(&paths, Tilt::KeepSheared)?, self.intensity);
+            write_nifti_image(&staging.join(&nifti), &image, NiftiType::holding(&image))?;
+            files.push(place::listed(staging, &nifti)?);
+            return Ok(());
+        }
+        for (n, file) in from.iter().enumerate() {
+            files.push(match request.format {
+                VolumeFormat::Raw { shape, element, spacing_mm } => {
+                    let grid = Geometry::<3>::with_spacing(shape, spacing_mm)?;
+                    write_nifti(&staging.join(&nifti), &read_raw(&file.path, shape, element)?, &grid)?;
+                    place::listed(staging, &nifti)?
+                }
+                VolumeFormat::Nifti => {
+                    let ending = &file.name[case_of(&file.name).len()..];
+                    let name = format!("{split}{folder}/{case}{ending}");
+                    place::file(&file.path, given, staging, &name, request.copy)?
+                }
+                VolumeFormat::Dicom => {
+                    let name = format!("{split}{SERIES}/{case}/{:05}.dcm", n + 1);
+                    place::file(&file.path, given, staging, &name, request.copy)?
+                }
+            });
+        }
+        Ok(())
+    }
 }

@@ -91,7 +91,8 @@ type Pair = (Vec<Vec<f32>>, Vec<f32>);
 ///
 /// # Policy
 /// A slice is turned to the axes of the patient, resampled, cut or padded as the request says, and degraded then: noise
-/// has the texture of the grid that the network sees. Equal input gives equal bytes, whatever the number of threads.
+/// has the texture of the grid that the network sees. What was measured ([`Degradation::Measured`]) is treated as the
+/// clean slice is, and is the same in every view. Equal input gives equal bytes, whatever the number of threads.
 ///
 /// # Errors
 /// [`PrepareError`] with the slice; [`PrepareError::Store`] for a full disk and for a folder that is there and damaged.
@@ -109,10 +110,20 @@ pub fn prepare_pairs(
         return Ok(DenseStore::open(&last, &identity)?);
     }
     let of = |index: usize, reason: String| PrepareError::Sample { sample: set.sample(index).to_string(), reason };
-    let placed = |index: usize| {
-        let volume = set.read(index).map_err(|error| of(index, error.to_string()))?;
-        let placement = Placement::new(volume.geometry(), &request.clean).map_err(|e| of(index, e.to_string()))?;
-        placement.image(&volume).map_err(|error| of(index, error.to_string()))
+    let is_measured = request.degradation == Degradation::Measured;
+    if is_measured && !set.has_inputs() {
+        return Err(PrepareError::Plan {
+            what: "degradation".into(),
+            expected: "a data set with what was measured of every volume (`kd data import --inputs`)".into(),
+            found: "clean volumes alone".into(),
+        });
+    }
+    let placed = |index: usize| -> Result<(Image<3>, Option<Image<3>>), PrepareError> {
+        let refused = |reason: String| of(index, reason);
+        let (clean, input) = set.read_pair(index).map_err(|error| refused(error.to_string()))?;
+        let placement = Placement::new(clean.geometry(), &request.clean).map_err(|e| refused(e.to_string()))?;
+        let place = |volume: &Image<3>| placement.image(volume).map_err(|error| refused(error.to_string()));
+        Ok((place(&clean)?, input.filter(|_| is_measured).map(|input| place(&input)).transpose()?))
     };
     // A request of two sides leaves the slices as they are.
     let counts: Vec<usize> = (0..set.len()).map(|index| set.n_slices(index)).collect();
@@ -140,9 +151,16 @@ pub fn prepare_pairs(
     let mut writer = DenseWriter::create(&last, &identity, plan, entries.clone())?;
     let mut start = 0;
     for (index, &count) in counts.iter().enumerate() {
-        let volume = placed(index)?;
-        let pairs: Vec<Result<Pair, PrepareError>> =
-            (0..count).into_par_iter().map(|n| pair(&volume, n, count, &entries[start + n], request)).collect();
+        let (volume, measured) = placed(index)?;
+        let made = |n| match &measured {
+            Some(input) => {
+                let slice = |volume| request.clean.scaled(&slice_values(volume, n, count));
+                let views = n_inputs(&entries[start + n], request);
+                Ok((vec![slice(input); views as usize], slice(&volume)))
+            }
+            None => pair(&volume, n, count, &entries[start + n], request),
+        };
+        let pairs: Vec<Result<Pair, PrepareError>> = (0..count).into_par_iter().map(made).collect();
         for (n, pair) in pairs.into_iter().enumerate() {
             let (inputs, answer) = pair?;
             writer.write_pair(start + n, &inputs, &answer)?;
@@ -150,6 +168,11 @@ pub fn prepare_pairs(
         start += count;
     }
     finished(writer, &last, &identity)
+}
+
+/// Inputs of a slice: one a view in training, and one else.
+fn n_inputs(entry: &DenseEntry, request: &PairRequest) -> u32 {
+    if entry.split == Split::Train { request.n_views } else { 1 }
 }
 
 fn pair(
@@ -168,7 +191,7 @@ fn pair(
     let grid = grid.map_err(|error| refused(error.to_string()))?;
     let clean = Image::new(volume.channels(), grid, volume.intensity(), slice_values(volume, n, count))
         .map_err(|error| refused(error.to_string()))?;
-    let views = if entry.split == Split::Train { request.n_views } else { 1 };
+    let views = n_inputs(entry, request);
     let degraded = |view: u32| {
         let key = DegradeKey { seed: request.seed, sample: &entry.id, view };
         let image = request.degradation.apply(&clean, key).map_err(|error| refused(error.to_string()))?;

@@ -49,6 +49,14 @@ struct Part {
     slices: Range<usize>,
 }
 
+impl Part {
+    /// The part of a volume, turned to the axes of the patient.
+    fn of(&self, volume: Image<3>) -> Result<Image<3>, CaseError> {
+        let volume = turned(volume)?;
+        if self.slices.len() == volume.geometry().shape()[0] { Ok(volume) } else { cut(&volume, &self.slices) }
+    }
+}
+
 /// A split set of volumes, or of blocks of them, without what the leak check left out.
 pub type VolumeSet = SplitSet<VolumeFiles>;
 
@@ -123,8 +131,23 @@ impl VolumeSet {
     /// As [`VolumeDataset::read`].
     pub fn read(&self, index: usize) -> Result<Image<3>, CaseError> {
         let part = self.part(index);
-        let volume = turned(self.files.files.read(part.file)?)?;
-        if part.slices.len() == volume.geometry().shape()[0] { Ok(volume) } else { cut(&volume, &part.slices) }
+        part.of(self.files.files.read(part.file)?)
+    }
+
+    /// Whether it has what was measured of every volume.
+    #[must_use]
+    pub fn has_inputs(&self) -> bool {
+        self.files.files.has_inputs()
+    }
+
+    /// Reads the same of a volume and of what was measured of it, where the set has that.
+    ///
+    /// # Errors
+    /// As [`VolumeDataset::read_pair`].
+    pub fn read_pair(&self, index: usize) -> Result<(Image<3>, Option<Image<3>>), CaseError> {
+        let part = self.part(index);
+        let (clean, input) = self.files.files.read_pair(part.file)?;
+        Ok((part.of(clean)?, input.map(|input| part.of(input)).transpose()?))
     }
 }
 
