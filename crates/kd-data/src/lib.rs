@@ -6,6 +6,7 @@
 //!
 //! Without the feature `formats` only manifests, catalogue, downloads and atomic writes are built.
 
+pub mod calendar;
 pub mod catalog;
 pub mod digest;
 pub mod error;

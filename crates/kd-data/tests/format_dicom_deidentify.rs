@@ -148,6 +148,43 @@ fn options_keep_what_they_name() {
 }
 
 #[test]
+fn shifted_dates_keep_their_distance_and_tell_no_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let dated = |index: u16, patient: &str, day: &str| {
+        let mut attributes = series(index);
+        attributes.push(text(0x0010, 0x0020, b"LO", patient));
+        attributes.push(text(0x0008, 0x0020, b"DA", day));
+        attributes.push(text(0x0008, 0x0030, b"TM", "101500"));
+        attributes.push(text(0x0008, 0x0018, b"UI", format!("1.9.9.{index}")));
+        file(&attributes)
+    };
+    let files = [dated(0, "SECRET-1", "20240229"), dated(1, "SECRET-1", "20240310"), dated(2, "SECRET-2", "20240229")];
+    let paths = write(folder.path(), &files);
+    let (told, copies) = copied(folder.path(), "shifted", &[Retain::ShiftedDates], &paths);
+    let change = told.changes.iter().find(|change| change.attribute == "(0008,0020)").unwrap();
+    assert_eq!((change.action, change.files), ("shifted", 3));
+    let day = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        let at = bytes.windows(6).position(|six| six == [8, 0, 0x20, 0, b'D', b'A']).unwrap() + 8;
+        let number = |from: usize, to: usize| std::str::from_utf8(&bytes[at + from..at + to]).unwrap().parse().unwrap();
+        let date = kd_data::calendar::Date { year: number(0, 4), month: number(4, 6), day: number(6, 8) };
+        (path.parent().unwrap().parent().unwrap().to_path_buf(), date.day_number().unwrap())
+    };
+    let mut days = std::collections::BTreeMap::<PathBuf, Vec<i64>>::new();
+    for (subject, day) in copies.iter().map(day) {
+        days.entry(subject).or_default().push(day);
+    }
+    let mut days: Vec<Vec<i64>> = days.into_values().collect();
+    days.sort_by_key(Vec::len);
+    let [alone, both] = &days[..] else { panic!("{days:?}") };
+    assert_eq!((both[0] - both[1]).abs(), 10);
+    let first = kd_data::calendar::Date { year: 2024, month: 2, day: 29 }.day_number().unwrap();
+    assert!(days.iter().flatten().all(|&day| (first - 3_650..first).contains(&day)), "{days:?}");
+    assert_ne!(alone[0], *both.iter().min().unwrap(), "patients are shifted by numbers of their own");
+    assert!(copies.iter().all(|copy| holds(copy, b"101500") && holds(copy, b"113107") && !holds(copy, b"20240229")));
+}
+
+#[test]
 fn every_encoding_comes_through() {
     let folder = tempfile::tempdir().unwrap();
     let explicit = series(0);

@@ -43,4 +43,6 @@ pub(crate) enum RetainName {
     PatientCharacteristics,
     /// Dates and times as they are
     FullDates,
+    /// Dates that are all the same number of days earlier for a patient, drawn from the salt; times as they are
+    ShiftedDates,
 }

@@ -1,5 +1,7 @@
 //! `kd data deidentify`: copies of DICOM files without what names a person, and a list of what was done.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use kd_data::format::{Deidentification, FileFormat, Retain, Salt, deidentify_dicom, files_below, sniff};
 
@@ -22,8 +24,12 @@ pub(super) fn run(args: &DeidentifyArgs, out: &Output) -> Result<bool> {
     if paths.is_empty() {
         bail!("`{}` holds no DICOM file, expected one or more", args.input.display());
     }
+    let retain: BTreeSet<Retain> = args.retain.iter().map(|&name| retain(name)).collect();
+    if retain.contains(&Retain::FullDates) && retain.contains(&Retain::ShiftedDates) {
+        bail!("--retain has full-dates and shifted-dates, expected one of them");
+    }
     let salt = args.salt.as_ref().map_or_else(Salt::random, |path| Salt::of_file(path))?;
-    let request = Deidentification { retain: args.retain.iter().map(|&name| retain(name)).collect(), salt };
+    let request = Deidentification { retain, salt };
     let told = deidentify_dicom(&paths, &args.out, &request)?;
     for refused in told.refused.iter().take(SHOWN) {
         out.warn(refused.to_string().replace("\nhint: ", "; "));
@@ -69,5 +75,6 @@ fn retain(name: RetainName) -> Retain {
         RetainName::Institution => Retain::Institution,
         RetainName::PatientCharacteristics => Retain::PatientCharacteristics,
         RetainName::FullDates => Retain::FullDates,
+        RetainName::ShiftedDates => Retain::ShiftedDates,
     }
 }

@@ -9,6 +9,7 @@ use super::super::tag::{self, Tag};
 use super::super::uid::Uid;
 use super::Deidentification;
 use super::profile::{Action, Retain, action};
+use crate::calendar::Date;
 use crate::format::error::Problem;
 
 /// What a representation holds when it means nothing.
@@ -26,6 +27,28 @@ fn dummy(vr: [u8; 2]) -> &'static [u8] {
     }
 }
 
+/// Dates, each as many days earlier; one that is none, or not whole, becomes a dummy. Times behind a date stay.
+fn shifted(vr: [u8; 2], bytes: &[u8], days: i64) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let one = |old: &str| {
+        let old = old.trim_matches([' ', '\0']);
+        if old.is_empty() {
+            return String::new();
+        }
+        earlier(old, days).unwrap_or_else(|| String::from_utf8_lossy(dummy(vr)).into_owned())
+    };
+    text.split('\\').map(one).collect::<Vec<_>>().join("\\").into_bytes()
+}
+
+/// `YYYYMMDD`, and what stands behind it.
+fn earlier(old: &str, days: i64) -> Option<String> {
+    let (date, rest) = old.split_at_checked(8).filter(|(date, _)| date.bytes().all(|digit| digit.is_ascii_digit()))?;
+    let number = |from: usize, to: usize| date[from..to].parse().ok();
+    let date = Date { year: number(0, 4)?, month: number(4, 6)?, day: number(6, 8)? };
+    let Date { year, month, day } = Date::of_day(date.day_number()? - days);
+    (year > 0).then(|| format!("{year:04}{month:02}{day:02}{rest}"))
+}
+
 /// Attributes that were changed, each once.
 pub(super) type Changes = BTreeMap<Tag, Action>;
 
@@ -33,6 +56,8 @@ pub(super) struct Cleaner<'a> {
     pub(super) request: &'a Deidentification,
     /// What stands for the patient.
     pub(super) subject: &'a str,
+    /// How much earlier the patient's dates become, where they are shifted.
+    pub(super) days: i64,
 }
 
 impl Cleaner<'_> {
@@ -88,6 +113,8 @@ impl Cleaner<'_> {
             (Action::Dummy, _) if vr != *b"SQ" => into.element(tag, vr, dummy(vr)),
             // An empty sequence stands for a dummy, too: an item of it would have to be made up.
             (Action::Empty | Action::Dummy, _) => into.element(tag, vr, b""),
+            (Action::Shift, Value::Bytes(bytes)) => into.element(tag, vr, &shifted(vr, bytes, self.days)),
+            (Action::Shift, _) => into.element(tag, vr, dummy(vr)),
             (Action::NewUid, Value::Bytes(bytes)) => {
                 let text = String::from_utf8_lossy(bytes);
                 let olds = text.split('\\').map(|old| old.trim_end_matches(['\0', ' ']));
@@ -114,7 +141,12 @@ impl Cleaner<'_> {
         let text = |value: &str| Added::Text(value.to_owned());
         let mut codes = vec![("113100", "Basic Application Confidentiality Profile")];
         codes.extend(self.request.retain.iter().map(|option| option.code()));
-        let temporal = if self.request.retain.contains(&Retain::FullDates) { "UNMODIFIED" } else { "REMOVED" };
+        let has = |option| self.request.retain.contains(&option);
+        let temporal = match (has(Retain::FullDates), has(Retain::ShiftedDates)) {
+            (true, _) => "UNMODIFIED",
+            (false, true) => "MODIFIED",
+            (false, false) => "REMOVED",
+        };
         BTreeMap::from([
             (Tag(0x0010, 0x0010), text(self.subject)),
             (tag::PATIENT_ID, text(self.subject)),
@@ -148,5 +180,23 @@ impl Added {
                 into.element(Tag(0x0008, 0x0104), *b"LO", meaning.as_bytes())
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_move_together_and_what_is_none_means_nothing() {
+        let moved = |vr: &[u8; 2], text: &str| String::from_utf8(shifted(*vr, text.as_bytes(), 60)).unwrap();
+        assert_eq!(moved(b"DA", "20240430"), "20240301");
+        assert_eq!(moved(b"DA", "20240429\\20240430 "), "20240229\\20240301");
+        assert_eq!(moved(b"DT", "20240430101500.25+0100"), "20240301101500.25+0100");
+        assert_eq!(moved(b"DT", "2024"), "19000101000000");
+        assert_eq!(moved(b"DA", "2024.04.30"), "19000101");
+        assert_eq!(moved(b"DA", "20240230"), "19000101");
+        assert_eq!(moved(b"DA", ""), "");
+        assert_eq!(moved(b"DA", "\u{e4}\u{f6}\u{fc}\u{df}1"), "19000101");
     }
 }

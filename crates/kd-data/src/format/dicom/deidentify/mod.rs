@@ -80,7 +80,7 @@ pub struct Deidentification {
 pub struct Change {
     /// Group and element as `(0010,0010)`.
     pub attribute: String,
-    /// `removed`, `emptied`, `dummy` or `new UID`.
+    /// `removed`, `emptied`, `dummy`, `new UID` or `shifted`.
     pub action: &'static str,
     /// Files in which it was there.
     pub files: usize,
@@ -137,6 +137,8 @@ impl Deidentified {
 ///   does not know; a person's name that the table does not list is emptied.
 /// - Patient ID and name become one salted hash, which is the same in all files of a patient. UIDs become new ones,
 ///   consistent over all files. Other copies with another salt cannot be joined with these.
+/// - With [`Retain::ShiftedDates`] all dates of a patient become the same number of days earlier, one month to ten years,
+///   drawn from the salt; times of day stay. A date that is none, or not whole, becomes a dummy.
 /// - Each copy says so: Patient Identity Removed, De-identification Method and its codes.
 /// - Pixels are copied as they are. Files that say that text is burned into them are refused; those that do not say
 ///   otherwise are counted, and so are heads, whose faces may be recognised: neither pixels nor faces are looked at.
@@ -251,7 +253,7 @@ fn copy(path: &Path, copy: &Path, request: &Deidentification) -> Result<Copied, 
         return Err(refused(missing(if series.is_empty() { tag::SERIES_UID } else { INSTANCE })));
     }
     let subject = request.salt.subject(&set);
-    let cleaner = Cleaner { request, subject: &subject };
+    let cleaner = Cleaner { request, subject: &subject, days: request.salt.days(&subject) };
     let (series, instance) = (cleaner.uid(&series), cleaner.uid(&instance));
     let place = [subject.clone(), series.as_str().to_owned(), instance.as_str().to_owned()];
     let mut changes = Changes::new();
@@ -313,6 +315,16 @@ const fn native_uid(encoding: Encoding) -> &'static str {
 }
 
 impl Salt {
+    /// How many days earlier the dates of a patient become: one month to ten years.
+    fn days(&self, subject: &str) -> i64 {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(b"days");
+        hash.update(subject.as_bytes());
+        let digest = hash.finalize();
+        30 + i64::from(u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]) % 3_620)
+    }
+
     /// What stands for a patient: the same for all files of the same Patient ID, or of the same study without one.
     fn subject(&self, set: &DataSet<'_>) -> String {
         let code = |tag| set.code(tag).filter(|text| !text.is_empty());

@@ -15,6 +15,8 @@ pub(super) enum Action {
     Dummy,
     /// A new identifier, the same for the same old one.
     NewUid,
+    /// A date as many days earlier as all others of the patient.
+    Shift,
     Keep,
 }
 
@@ -25,6 +27,7 @@ impl Action {
             Self::Empty => "emptied",
             Self::Dummy => "dummy",
             Self::NewUid => "new UID",
+            Self::Shift => "shifted",
             Self::Keep => "kept",
         }
     }
@@ -43,12 +46,21 @@ pub enum Retain {
     PatientCharacteristics,
     /// Dates and times as they are (113106).
     FullDates,
+    /// Dates that are as many days earlier as all others of the patient, and times as they are (113107): how long after
+    /// one another things happened, and not when.
+    ShiftedDates,
 }
 
 impl Retain {
     /// Every option.
-    pub const ALL: [Self; 5] =
-        [Self::Uids, Self::Device, Self::Institution, Self::PatientCharacteristics, Self::FullDates];
+    pub const ALL: [Self; 6] = [
+        Self::Uids,
+        Self::Device,
+        Self::Institution,
+        Self::PatientCharacteristics,
+        Self::FullDates,
+        Self::ShiftedDates,
+    ];
 
     /// Name on the command line.
     #[must_use]
@@ -59,6 +71,7 @@ impl Retain {
             Self::Institution => "institution",
             Self::PatientCharacteristics => "patient-characteristics",
             Self::FullDates => "full-dates",
+            Self::ShiftedDates => "shifted-dates",
         }
     }
 
@@ -71,6 +84,7 @@ impl Retain {
             Self::Institution => ("113112", "Retain Institution Identity Option"),
             Self::PatientCharacteristics => ("113108", "Retain Patient Characteristics Option"),
             Self::FullDates => ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+            Self::ShiftedDates => ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
         }
     }
 
@@ -80,7 +94,8 @@ impl Retain {
             Self::Device => b'd',
             Self::Institution => b'i',
             Self::PatientCharacteristics => b'p',
-            Self::FullDates => b't',
+            // The table has both for the same attributes.
+            Self::FullDates | Self::ShiftedDates => b't',
         }
     }
 }
@@ -107,8 +122,17 @@ static TABLE: LazyLock<BTreeMap<Tag, Row>> = LazyLock::new(|| {
 /// What becomes of an attribute of this representation under these options.
 pub(super) fn action(tag: Tag, vr: [u8; 2], retain: &BTreeSet<Retain>) -> Action {
     if let Some(row) = TABLE.get(&tag) {
-        let kept = retain.iter().any(|option| row.kept_by.contains(&option.letter()));
-        return if kept { Action::Keep } else { row.action };
+        let kept = |option: &Retain| row.kept_by.contains(&option.letter());
+        if retain.iter().any(|option| *option != Retain::ShiftedDates && kept(option)) {
+            return Action::Keep;
+        }
+        return match &vr {
+            _ if !retain.iter().any(kept) => row.action,
+            b"DA" | b"DT" => Action::Shift,
+            // Times of day, and what is inside of a sequence, which is looked at itself.
+            b"TM" | b"SQ" => Action::Keep,
+            _ => row.action,
+        };
     }
     // Private groups; curves and overlays, which draw text into images; group lengths, which no longer hold; and what the
     // standard does not know, which may hold anything.
@@ -145,6 +169,9 @@ mod tests {
         assert_eq!(of(0x0010, 0x1010, &[Retain::PatientCharacteristics]), Action::Keep);
         assert_eq!(of(0x0020, 0x000D, &[Retain::Uids]), Action::Keep);
         assert_eq!(of(0x0008, 0x0020, &[Retain::FullDates]), Action::Keep);
+        assert_eq!(of(0x0008, 0x0020, &[Retain::ShiftedDates]), Action::Shift);
+        assert_eq!(of(0x0008, 0x0030, &[Retain::ShiftedDates]), Action::Keep);
+        assert_eq!(of(0x0008, 0x0201, &[Retain::ShiftedDates]), Action::Remove, "a time zone tells where");
         assert_eq!(of(0x0008, 0x0080, &[Retain::Institution]), Action::Keep);
         assert_eq!(of(0x0018, 0x1000, &[Retain::Device]), Action::Keep);
         for option in Retain::ALL {
