@@ -131,6 +131,7 @@ impl Row {
 fn is_there(folder: &Path, manifest: &Manifest) -> bool {
     match manifest.source.layout {
         Layout::Generator => folder.join("dataset.toml").is_file(),
+        _ if manifest.source.obtain.is_some() => false,
         _ => manifest.source.files.iter().all(|file| folder.join(&file.name).is_file()),
     }
 }

@@ -174,3 +174,38 @@ fn a_phantom_goes_out_as_dicom_and_comes_in_with_its_masks() {
     let idle = kd(folder, &[&import[..], &["--mask-values", "0,1"]].concat()).exits(1).stderr;
     assert!(idle.contains("--mask-values"), "{idle}");
 }
+
+#[test]
+fn a_set_got_by_hand_brings_its_facts_with_it() {
+    use kd_data::format::{NiftiType, write_nifti_image, write_nifti_labels};
+    use kd_image::{Affine, Geometry, Image, Intensity, LabelMap};
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let told = kd(folder, &["data", "get", "msd-spleen"]).exits(1).stderr;
+    assert!(told.contains("Task09_Spleen.tar") && told.contains("--like msd-spleen"), "{told}");
+    let matrix = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 5.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+    let grid = Geometry::<3>::placed([2, 3, 4], Affine { matrix }).unwrap();
+    for inside in ["imagesTr", "labelsTr"] {
+        std::fs::create_dir_all(folder.join("Task09_Spleen").join(inside)).unwrap();
+    }
+    for case in 0..8u8 {
+        let values = (0..24u8).map(|n| f32::from(n) * f32::from(case)).collect();
+        let image = Image::new(1, grid.clone(), Intensity::Hounsfield, values).unwrap();
+        let labels = LabelMap::new(grid.clone(), (0..24).map(|n| u16::from(n == 5)).collect(), 2).unwrap();
+        let at = |inside: &str| folder.join(format!("Task09_Spleen/{inside}/spleen_{case}.nii.gz"));
+        write_nifti_image(&at("imagesTr"), &image, NiftiType::I16).unwrap();
+        write_nifti_labels(&at("labelsTr"), &labels).unwrap();
+    }
+    let import = ["data", "import", "spleen-local", "--like", "msd-spleen", "Task09_Spleen"];
+    kd(folder, &[&import[..], &["--license", "MIT"]].concat()).exits(2);
+    kd(folder, &["data", "import", "x", "Task09_Spleen"]).exits(2).says(&["--format", "--license"]);
+    kd(folder, &["data", "import", "x", "--like", "bloodmnist", "Task09_Spleen"]).exits(1).says(&["got by hand"]);
+    kd(folder, &import).exits(0);
+    let list = kd(folder, &["data", "list", "--json"]).exits(0).json();
+    let of = |name: &str| list["datasets"].as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
+    let (mine, theirs) = (of("spleen-local"), of("msd-spleen"));
+    assert_eq!((&mine["here"], &theirs["here"]), (&"yes".into(), &"by hand".into()));
+    for fact in ["title", "license", "citation", "classes", "intensity", "layout"] {
+        assert_eq!(mine[fact], theirs[fact], "{fact}");
+    }
+}

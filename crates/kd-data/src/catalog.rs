@@ -16,7 +16,7 @@ macro_rules! manifests {
 }
 
 /// Name and text of every manifest, in the order of a listing.
-static TEXTS: [(&str, &str); 28] = manifests![
+static TEXTS: [(&str, &str); 39] = manifests![
     "chest-phantom",
     "pathmnist",
     "pathmnist-64",
@@ -45,6 +45,17 @@ static TEXTS: [(&str, &str); 28] = manifests![
     "ct-phantom",
     "mr-phantom",
     "thorax-phantom",
+    "msd-brain-tumour",
+    "msd-heart",
+    "msd-liver",
+    "msd-hippocampus",
+    "msd-prostate",
+    "msd-lung",
+    "msd-pancreas",
+    "msd-hepatic-vessel",
+    "msd-spleen",
+    "msd-colon",
+    "ldct-and-projection",
 ];
 
 static MANIFESTS: LazyLock<Vec<Manifest>> = LazyLock::new(|| {

@@ -15,7 +15,7 @@ fn all_manifests_are_there_and_named_like_their_folders() {
     on_disk.sort();
     listed.sort();
     assert_eq!(listed, on_disk);
-    assert_eq!(listed.len(), 28);
+    assert_eq!(listed.len(), 39);
 }
 
 #[test]
@@ -49,6 +49,24 @@ fn facts_of_single_sets_are_the_published_ones() {
     assert_eq!(catalog::find("dermamnist-64").unwrap().license.spdx, "CC-BY-NC-4.0");
     assert_eq!(catalog::find("retinamnist").unwrap().task, Task::Ordinal);
     assert_eq!(catalog::find("bloodmnist").unwrap().image.channels, 3);
+}
+
+#[test]
+fn a_set_that_is_got_by_hand_says_where_and_how_to_go_on() {
+    let by_hand: Vec<&Manifest> = catalog::list().iter().filter(|set| set.source.obtain.is_some()).collect();
+    assert_eq!(by_hand.len(), 11);
+    for set in by_hand {
+        assert!(set.source.files.is_empty() && set.source.layout.has_masks() | set.source.layout.has_volumes());
+        assert_eq!(&Manifest::parse(&set.to_toml(), "again").unwrap(), set);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::new(folder.path());
+    let spleen = catalog::find("msd-spleen").unwrap();
+    let options = kd_data::fetch::FetchOptions::default();
+    let refused = kd_data::fetch::fetch(&root, spleen, options, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("Task09_Spleen.tar") && refused.contains("--like msd-spleen"), "{refused}");
+    let refused = kd_data::decode::MaskedDataset::<3>::open(&root, spleen).unwrap_err().to_string();
+    assert!(refused.contains("Task09_Spleen.tar") && refused.contains("msd-spleen-local"), "{refused}");
 }
 
 #[test]

@@ -114,6 +114,7 @@ impl Place {
             values: None,
             intensity: None,
             empty_masks: EmptyMasks::Refuse,
+            like: None,
             license: "LicenseRef-own".into(),
             citation: None,
             split: None,

@@ -108,6 +108,7 @@ fn request(format: MaskFormat, path: &Path) -> MaskImportRequest {
         values: None,
         intensity: Some(Intensity::Arbitrary),
         empty_masks: EmptyMasks::Refuse,
+        like: None,
         license: "LicenseRef-own".into(),
         citation: None,
         split: None,

@@ -87,6 +87,7 @@ fn request(format: VolumeFormat, path: &Path) -> VolumeImportRequest {
         groups_csv: None,
         copy: false,
         intensity: (format != VolumeFormat::Dicom).then_some(Intensity::Hounsfield),
+        like: None,
         license: "LicenseRef-own".into(),
         citation: None,
         split: None,

@@ -67,6 +67,7 @@ impl Place {
             groups_csv: None,
             copy: false,
             intensity: (format == VolumeFormat::Nifti).then_some(Intensity::Hounsfield),
+            like: None,
             license: "LicenseRef-own".into(),
             citation: None,
             split: Some(SplitPolicy::BySubject { seed: 0, shares: SplitShares::new(0.5, 0.25, 0.25).unwrap() }),

@@ -54,6 +54,7 @@ fn pictures(folder: &Path) -> MaskImportRequest {
         values: Some(MaskValues::Instances),
         intensity: None,
         empty_masks: EmptyMasks::Refuse,
+        like: None,
         license: "LicenseRef-own".into(),
         citation: None,
         split: None,

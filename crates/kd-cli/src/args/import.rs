@@ -14,6 +14,7 @@ Examples:
     --license CC0-1.0
   kd data import head-local --format raw --task enhancement head.raw --shape 108,256,256 --dtype int16 \
     --spacing 1.5,0.5,0.5 --intensity hounsfield --license GPL-2.0-only
+  kd data import spleen-local --like msd-spleen Task09_Spleen/
   kd data import lung-local --format dicom --task segmentation studies/ --license CC-BY-3.0
 
 An npz has the arrays {train,val,test}_images and _labels, perhaps _groups. A folder of images has <class>/… or
@@ -31,11 +32,19 @@ pub(crate) struct ImportArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How the files hold their images
-    #[arg(long, value_enum)]
-    pub(crate) format: ImportFormatName,
+    #[arg(long, value_enum, required_unless_present = "like")]
+    pub(crate) format: Option<ImportFormatName>,
     /// SPDX identifier of the license, or LicenseRef-… for terms without one
-    #[arg(long, value_name = "SPDX")]
-    pub(crate) license: String,
+    #[arg(long, value_name = "SPDX", required_unless_present = "like")]
+    pub(crate) license: Option<String>,
+    /// A published set that is got by hand, of `kd data list`: its format, classes, license and all other facts are taken
+    /// over
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["format", "license", "task", "classes", "citation", "mask_values", "intensity"]
+    )]
+    pub(crate) like: Option<String>,
     /// What was measured of each volume with less dose or time, in another folder of the same format; recipes use it as
     /// `degradation = { kind = "measured" }`
     #[arg(long, value_name = "DIR", help_heading = "Masks and volumes")]

@@ -39,6 +39,7 @@ fn presence(root: &Root, manifest: &Manifest) -> &'static str {
     match manifest.source.layout {
         Layout::Generator if folder.is_dir() => "yes",
         Layout::Generator => "no",
+        _ if manifest.source.obtain.is_some() => "by hand",
         _ if there == manifest.source.files.len() => "yes",
         _ if there > 0 => "partly",
         _ => "no",
@@ -69,7 +70,9 @@ fn list(root: &Root, out: &Output) -> Result<bool> {
     };
     let header = ["name", "task", "classes", "images", "size", "license", "from", "here"];
     out.data(columns(&header, &all.iter().map(row).collect::<Vec<_>>()));
-    out.note("\n`kd data get NAME` fetches or generates one; `kd data describe NAME` looks into it");
+    out.note(
+        "\n`kd data get NAME` fetches or generates one, or says where it is got by hand; `kd data describe NAME` looks into it",
+    );
     Ok(true)
 }
 
@@ -112,6 +115,7 @@ pub(super) fn document(root: &Root, manifest: &Manifest, origin: &str) -> Value 
         "layout": manifest.source.layout.name(),
         "files": files,
         "notes": manifest.notes,
+        "obtain": manifest.source.obtain,
         "from": origin,
         "here": presence(root, manifest),
     })
@@ -125,7 +129,7 @@ fn get(name: &str, mirror: Option<&Path>, root: &Root, out: &Output) -> Result<b
         let made = generate_dataset(root, &manifest)?;
         vec![json!({ "file": null, "outcome": if made { "generated" } else { "already-there" } })]
     } else {
-        if mirror.is_none() && presence(root, &manifest) != "yes" {
+        if mirror.is_none() && !matches!(presence(root, &manifest), "yes" | "by hand") {
             out.note(format!("{set}: license {}, {}", manifest.license.spdx, manifest.citation.text));
         }
         let mut progress = Progress::bytes(out, set, 0);

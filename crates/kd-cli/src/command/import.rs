@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use kd_data::Root;
 use kd_data::import::{
     EmptyMasks, ImportFormat, ImportRequest, MaskFormat, MaskImportRequest, RawFacts, VolumeFormat,
     VolumeImportRequest, import_dataset, import_masks, import_volumes,
 };
-use kd_data::manifest::{Manifest, MaskValues, Task};
+use kd_data::manifest::{Layout, Manifest, MaskValues, Task};
+use kd_data::{Root, catalog};
 use kd_image::Intensity;
 use serde_json::json;
 
@@ -23,14 +23,17 @@ enum Kind {
     Volumes(VolumeFormat),
 }
 
-pub(super) fn run(args: ImportArgs, root: &Root, out: &Output) -> Result<bool> {
-    let kind = kind_of(&args)?;
-    refuse_idle_flags(&args, &kind)?;
+pub(super) fn run(mut args: ImportArgs, root: &Root, out: &Output) -> Result<bool> {
+    let like = args.like.clone().map(|name| take_over(&name, &mut args)).transpose()?;
+    let format = args.format.context("--format is missing")?;
+    let license = args.license.take().context("--license is missing")?;
+    let kind = kind_of(&args, format)?;
+    refuse_idle_flags(&args, format, &kind)?;
     let copy = args.copy;
     let manifest = match kind {
-        Kind::Labelled(format) => labelled(args, format, root)?,
-        Kind::Masked(format) => masked(args, format, root)?,
-        Kind::Volumes(format) => volumes(args, format, root)?,
+        Kind::Labelled(format) => labelled(args, format, license, root)?,
+        Kind::Masked(format) => masked(args, format, (license, like), root)?,
+        Kind::Volumes(format) => volumes(args, format, (license, like), root)?,
     };
     if out.is_json() {
         out.json(&json!({ "schema": 1, "dataset": document(root, &manifest, "import") }))?;
@@ -51,10 +54,40 @@ pub(super) fn run(args: ImportArgs, root: &Root, out: &Output) -> Result<bool> {
     Ok(true)
 }
 
-fn kind_of(args: &ImportArgs) -> Result<Kind> {
+/// Takes over what is known of a published set.
+fn take_over(name: &str, args: &mut ImportArgs) -> Result<&'static Manifest> {
+    let known = catalog::find(name)?;
+    if known.source.obtain.is_none() {
+        bail!("`{name}` is no set that is got by hand\nhint: `kd data get {name}` brings it");
+    }
+    args.format = match known.source.layout {
+        Layout::NiftiMasks | Layout::NiftiVolumes => Some(ImportFormatName::Nifti),
+        Layout::DicomSeries => Some(ImportFormatName::Dicom),
+        Layout::ImageMasks => Some(ImportFormatName::ImageMask),
+        _ => None,
+    };
+    args.license = Some(known.license.spdx.clone());
+    args.task = match known.task {
+        Task::Segmentation => Some(ImportTaskName::Segmentation),
+        _ => Some(ImportTaskName::Enhancement),
+    };
+    args.classes = (!known.classes.is_empty()).then(|| known.classes.clone());
+    args.mask_values = known.mask.as_ref().map(|mask| match mask {
+        MaskValues::Classes(numbers) => MaskNumbers::Classes(numbers.clone()),
+        MaskValues::Instances => MaskNumbers::Instances,
+    });
+    args.intensity = match known.image.intensity {
+        Intensity::Hounsfield => Some(IntensityName::Hounsfield),
+        Intensity::Arbitrary => Some(IntensityName::Arbitrary),
+        _ => None,
+    };
+    Ok(known)
+}
+
+fn kind_of(args: &ImportArgs, format: ImportFormatName) -> Result<Kind> {
     use ImportFormatName as Name;
     let without_masks = args.task == Some(ImportTaskName::Enhancement);
-    let (name, expected): (_, &[ImportTaskName]) = match args.format {
+    let (name, expected): (_, &[ImportTaskName]) = match format {
         Name::Npz => ("npz", &CLASSES),
         Name::ImageFolder => ("image-folder", &CLASSES),
         Name::ImageMask => ("image-mask", &[ImportTaskName::Segmentation]),
@@ -68,7 +101,7 @@ fn kind_of(args: &ImportArgs) -> Result<Kind> {
         let names: Vec<&str> = expected.iter().map(|task| task_of(*task).name()).collect();
         bail!("--task is {}, format `{name}` is for {}", task_of(task).name(), names.join(" or "));
     }
-    Ok(match args.format {
+    Ok(match format {
         Name::Npz => Kind::Labelled(ImportFormat::Npz),
         Name::ImageFolder => Kind::Labelled(ImportFormat::ImageFolder),
         Name::ImageMask => Kind::Masked(MaskFormat::ImageMask),
@@ -117,10 +150,10 @@ fn raw_facts(args: &ImportArgs) -> Result<RawFacts> {
 }
 
 /// A flag that would change nothing was meant to change something.
-fn refuse_idle_flags(args: &ImportArgs, kind: &Kind) -> Result<()> {
-    let raw = args.format == ImportFormatName::Raw;
+fn refuse_idle_flags(args: &ImportArgs, format: ImportFormatName, kind: &Kind) -> Result<()> {
+    let raw = format == ImportFormatName::Raw;
     let masked = matches!(kind, Kind::Masked(_));
-    let volumes = args.format != ImportFormatName::ImageMask && !matches!(kind, Kind::Labelled(_));
+    let volumes = format != ImportFormatName::ImageMask && !matches!(kind, Kind::Labelled(_));
     let idle = [
         ("--shape", args.shape.is_some() && !raw, "format raw"),
         ("--spacing", args.spacing.is_some() && !raw, "format raw"),
@@ -128,7 +161,7 @@ fn refuse_idle_flags(args: &ImportArgs, kind: &Kind) -> Result<()> {
         ("--intensity", args.intensity.is_some() && !volumes, "volumes"),
         (
             "--mask-values",
-            args.mask_values.is_some() && (!masked || args.format == ImportFormatName::Dicom),
+            args.mask_values.is_some() && (!masked || format == ImportFormatName::Dicom),
             "masks whose numbers have no names",
         ),
         (
@@ -149,7 +182,7 @@ fn refuse_idle_flags(args: &ImportArgs, kind: &Kind) -> Result<()> {
     }
 }
 
-fn labelled(args: ImportArgs, format: ImportFormat, root: &Root) -> Result<Manifest> {
+fn labelled(args: ImportArgs, format: ImportFormat, license: String, root: &Root) -> Result<Manifest> {
     let request = ImportRequest {
         name: args.name,
         format,
@@ -158,14 +191,19 @@ fn labelled(args: ImportArgs, format: ImportFormat, root: &Root) -> Result<Manif
         copy: args.copy,
         task: args.task.map(task_of),
         classes: args.classes,
-        license: args.license,
+        license,
         citation: args.citation,
         split: None,
     };
     Ok(import_dataset(root, &request)?)
 }
 
-fn masked(args: ImportArgs, format: MaskFormat, root: &Root) -> Result<Manifest> {
+fn masked(
+    args: ImportArgs,
+    format: MaskFormat,
+    (license, like): (String, Option<&'static Manifest>),
+    root: &Root,
+) -> Result<Manifest> {
     let request = MaskImportRequest {
         name: args.name,
         format,
@@ -184,14 +222,20 @@ fn masked(args: ImportArgs, format: MaskFormat, root: &Root) -> Result<Manifest>
             EmptyMasksName::Refuse => EmptyMasks::Refuse,
             EmptyMasksName::Keep => EmptyMasks::Keep,
         },
-        license: args.license,
+        like,
+        license,
         citation: args.citation,
         split: None,
     };
     Ok(import_masks(root, &request)?)
 }
 
-fn volumes(args: ImportArgs, format: VolumeFormat, root: &Root) -> Result<Manifest> {
+fn volumes(
+    args: ImportArgs,
+    format: VolumeFormat,
+    (license, like): (String, Option<&'static Manifest>),
+    root: &Root,
+) -> Result<Manifest> {
     let request = VolumeImportRequest {
         name: args.name,
         format,
@@ -200,7 +244,8 @@ fn volumes(args: ImportArgs, format: VolumeFormat, root: &Root) -> Result<Manife
         groups_csv: args.groups,
         copy: args.copy,
         intensity: args.intensity.map(intensity_of),
-        license: args.license,
+        like,
+        license,
         citation: args.citation,
         split: None,
     };

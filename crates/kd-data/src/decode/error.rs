@@ -27,6 +27,16 @@ pub enum DecodeError {
         /// The data set.
         set: String,
     },
+    /// A set that is got by hand.
+    #[error(
+        "data set `{set}` is got by hand: {obtain}\nhint: `kd data import {set}-local --like {set} FOLDER` takes it in; a recipe names `{set}-local` then"
+    )]
+    ByHand {
+        /// The data set.
+        set: String,
+        /// Where it is got.
+        obtain: String,
+    },
     /// A generated set that was made with other parameters, or changed since.
     #[error(
         "generated data set `{set}`: `{file}` is not what these parameters make\nhint: remove it with `kd data clean {set}` and run `kd data get {set}` again"

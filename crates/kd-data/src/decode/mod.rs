@@ -160,6 +160,9 @@ impl RawDataset {
 
 /// Whether every file of the manifest is there and is the one that it describes.
 fn check_files(folder: &Path, manifest: &Manifest) -> Result<(), DecodeError> {
+    if let Some(obtain) = &manifest.source.obtain {
+        return Err(DecodeError::ByHand { set: manifest.name.to_string(), obtain: obtain.clone() });
+    }
     for file in &manifest.source.files {
         let path = folder.join(&file.name);
         if !path.is_file() {

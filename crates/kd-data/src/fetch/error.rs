@@ -82,6 +82,16 @@ pub enum FetchError {
         /// The file's name in the manifest.
         file: String,
     },
+    /// A set that is got by hand.
+    #[error(
+        "data set `{name}` is got by hand: {obtain}\nhint: `kd data import {name}-local --like {name} FOLDER` takes it in"
+    )]
+    ByHand {
+        /// The data set.
+        name: String,
+        /// Where it is got.
+        obtain: String,
+    },
     /// A generated set has no files to fetch.
     #[error("data set `{name}` is generated and has no files to fetch, expected a set with files")]
     Generated {

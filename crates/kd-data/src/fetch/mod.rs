@@ -74,6 +74,9 @@ pub fn fetch(
     if manifest.source.layout == Layout::Generator {
         return Err(FetchError::Generated { name: manifest.name.to_string() });
     }
+    if let Some(obtain) = &manifest.source.obtain {
+        return Err(FetchError::ByHand { name: manifest.name.to_string(), obtain: obtain.clone() });
+    }
     let folder = root.raw_set(manifest.name.as_str());
     let mut outcomes = Vec::new();
     for file in &manifest.source.files {

@@ -92,6 +92,8 @@ pub struct MaskImportRequest {
     pub intensity: Option<Intensity>,
     /// What happens to a case without foreground.
     pub empty_masks: EmptyMasks,
+    /// The published set that this is a copy of: its title, license, citation and notes are taken over.
+    pub like: Option<&'static Manifest>,
     /// SPDX identifier, or `LicenseRef-…` for terms without one.
     pub license: String,
     /// Whom to cite; none says that it is unpublished.
@@ -154,7 +156,12 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
         files,
         has_splits,
     };
-    let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
+    let terms = Terms {
+        license: &request.license,
+        citation: request.citation.as_deref(),
+        split: request.split,
+        like: request.like,
+    };
     let mut manifest = manifest_of(name, &terms, found, groups)?;
     manifest.source.subgroups = subgroups;
     manifest.held_out.clone_from(&request.held_out);

@@ -112,6 +112,8 @@ struct Terms<'a> {
     license: &'a str,
     citation: Option<&'a str>,
     split: Option<SplitPolicy>,
+    /// The published set that this is a copy of.
+    like: Option<&'a Manifest>,
 }
 
 /// Imports a data set into `ROOT/raw/<name>/`; gives the manifest that was written there.
@@ -141,7 +143,8 @@ pub fn import_dataset(root: &Root, request: &ImportRequest) -> Result<Manifest, 
         }
         None => None,
     };
-    let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
+    let terms =
+        Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split, like: None };
     let manifest = manifest_of(name, &terms, found, groups)?;
     // Through the text, so that what is written is what a later call reads and checks.
     let text = manifest.to_toml();
@@ -170,7 +173,7 @@ fn manifest_of(
     found: Found,
     groups: Option<String>,
 ) -> Result<Manifest, ImportError> {
-    Ok(Manifest {
+    let mut manifest = Manifest {
         title: name.to_string(),
         name,
         task: found.task,
@@ -179,13 +182,20 @@ fn manifest_of(
         mask: found.mask,
         license: License { spdx: terms.license.to_owned(), note: None },
         citation: Citation { text: terms.citation.unwrap_or("unpublished data").to_owned(), doi: None, homepage: None },
-        source: Source { layout: found.layout, groups, subgroups: None, files: found.files },
+        source: Source { layout: found.layout, groups, subgroups: None, files: found.files, obtain: None },
         counts: found.counts,
         split: split_policy(terms.split, found.has_splits)?,
         held_out: Vec::new(),
         notes: vec!["imported: classes, license and groups are the word of whoever imported it".into()],
         generator: None,
-    })
+    };
+    if let Some(like) = terms.like {
+        manifest.title.clone_from(&like.title);
+        manifest.license = like.license.clone();
+        manifest.citation = like.citation.clone();
+        manifest.notes.extend(like.notes.iter().cloned());
+    }
+    Ok(manifest)
 }
 
 fn split_policy(asked: Option<SplitPolicy>, has_splits: bool) -> Result<SplitPolicy, ImportError> {

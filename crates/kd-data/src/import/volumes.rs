@@ -69,6 +69,8 @@ pub struct VolumeImportRequest {
     pub copy: bool,
     /// What the numbers mean; none asks the files, and only DICOM files know.
     pub intensity: Option<Intensity>,
+    /// The published set that this is a copy of: its title, license, citation and notes are taken over.
+    pub like: Option<&'static Manifest>,
     /// SPDX identifier, or `LicenseRef-…` for terms without one.
     pub license: String,
     /// Whom to cite; none says that it is unpublished.
@@ -153,7 +155,12 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
         files,
         has_splits,
     };
-    let terms = Terms { license: &request.license, citation: request.citation.as_deref(), split: request.split };
+    let terms = Terms {
+        license: &request.license,
+        citation: request.citation.as_deref(),
+        split: request.split,
+        like: request.like,
+    };
     let mut manifest = manifest_of(name, &terms, found, groups_name)?;
     if !of_scanner.is_empty() {
         manifest.notes.push("pairs: what was measured of each volume lies beside it on the same grid".into());

@@ -299,6 +299,20 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
     let n_files = format!("a list of {}", files.len());
     let is_table = |name| [&raw.groups, &raw.subgroups].into_iter().flatten().any(|table| table == name);
     let arrays = files.iter().filter(|file| !is_table(&file.name)).count();
+    if let Some(text) = &raw.obtain {
+        let by_hand = layout.has_masks() || layout.has_volumes();
+        if text.trim().is_empty() || !files.is_empty() || !by_hand {
+            let found = format!("`{text}` for layout `{}` with {} files", layout.name(), files.len());
+            let expected = "words, for a set with masks or of volumes without one [[source.file]]";
+            return Err(KeyProblem::new(
+                "source.obtain",
+                found,
+                expected,
+                "a set with files is downloaded or imported",
+            ));
+        }
+        return Ok(Source { layout, groups: None, subgroups: None, files, obtain: raw.obtain });
+    }
     match layout {
         Layout::Generator if !files.is_empty() => {
             return Err(KeyProblem::new("source.file", n_files, "none: a generated set has no files", HINT));
@@ -327,7 +341,7 @@ fn source(value: Option<RawSource>) -> Checked<Source> {
             return Err(KeyProblem::new(key, format!("`{table}`"), expected, HINT));
         }
     }
-    Ok(Source { layout, groups: raw.groups, subgroups: raw.subgroups, files })
+    Ok(Source { layout, groups: raw.groups, subgroups: raw.subgroups, files, obtain: None })
 }
 
 fn source_file(n: usize, raw: RawFile) -> Checked<SourceFile> {

@@ -97,6 +97,8 @@ pub(super) struct RawSplit {
 pub(super) struct RawSource {
     pub(super) layout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) obtain: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) groups: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subgroups: Option<String>,
@@ -191,6 +193,7 @@ impl From<&Manifest> for RawManifest {
             generator: manifest.generator.clone(),
             source: Some(RawSource {
                 layout: Some(manifest.source.layout.name().into()),
+                obtain: manifest.source.obtain.clone(),
                 groups: manifest.source.groups.clone(),
                 subgroups: manifest.source.subgroups.clone(),
                 file: files.collect(),

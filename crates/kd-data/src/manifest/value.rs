@@ -170,8 +170,11 @@ pub struct Source {
     /// File (one of `files`) with columns `file,subgroup`: what sort of image each is, such as its stain or scanner. Scores
     /// are told for each sort.
     pub subgroups: Option<String>,
-    /// All files, each with its checksum; empty for a generated set.
+    /// All files, each with its checksum; empty for a generated set, and for one that is got by hand.
     pub files: Vec<SourceFile>,
+    /// Where people get the files of a set that no program may, or can, download: such a manifest holds the facts that
+    /// an import takes over.
+    pub obtain: Option<String>,
 }
 
 impl Source {
