@@ -16,7 +16,7 @@ macro_rules! manifests {
 }
 
 /// Name and text of every manifest, in the order of a listing.
-static TEXTS: [(&str, &str); 39] = manifests![
+static TEXTS: [(&str, &str); 40] = manifests![
     "chest-phantom",
     "pathmnist",
     "pathmnist-64",
@@ -56,6 +56,7 @@ static TEXTS: [(&str, &str); 39] = manifests![
     "msd-spleen",
     "msd-colon",
     "ldct-and-projection",
+    "siim-acr-pneumothorax",
 ];
 
 static MANIFESTS: LazyLock<Vec<Manifest>> = LazyLock::new(|| {

@@ -108,6 +108,7 @@ impl Place {
             path: self.path("set"),
             groups_csv: None,
             subgroups_csv: None,
+            run_lengths: None,
             held_out: Vec::new(),
             copy: false,
             classes: None,

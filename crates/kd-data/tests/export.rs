@@ -73,6 +73,7 @@ fn volumes_with_masks_come_back_from_dicom_and_from_nifti() {
             path: folder.path().join("out"),
             groups_csv: None,
             subgroups_csv: None,
+            run_lengths: None,
             held_out: Vec::new(),
             copy: true,
             classes: Some(CLASSES.map(str::to_owned).to_vec()),

@@ -102,6 +102,7 @@ fn request(format: MaskFormat, path: &Path) -> MaskImportRequest {
         path: path.into(),
         groups_csv: None,
         subgroups_csv: None,
+        run_lengths: None,
         held_out: Vec::new(),
         copy: false,
         classes: names(&["background", "head", "tail"]),

@@ -345,3 +345,55 @@ fn a_manifest_of_volumes_has_no_class_and_no_other_layout() {
     let refused = Manifest::parse(&classes, "dataset.toml").unwrap_err().to_string();
     assert!(refused.contains("`nifti-volumes` for task `binary`"), "{refused}");
 }
+
+#[test]
+fn radiographs_take_their_masks_from_run_lengths() {
+    use kd_data::decode::{MaskedDataset, ReadMasked};
+    use kd_data::import::{EmptyMasks, MaskFormat, MaskImportRequest, import_masks};
+    let place = Place::new();
+    for (n, uid) in ["1.9.1", "1.9.2", "1.9.3", "1.9.4"].into_iter().enumerate() {
+        let number = u16::try_from(n).unwrap();
+        let mut attributes = dicom_files::slice(number, [0.0; 3], AXIAL, [0.5, 0.75], (3, 2));
+        attributes.push(dicom_files::text(0x0008, 0x0018, b"UI", uid));
+        attributes.push(dicom_files::text(0x0010, 0x0020, b"LO", if n < 2 { "SECRET-1" } else { "SECRET-2" }));
+        place.put(&format!("set/{n}.dcm"), &dicom_files::file(&attributes));
+    }
+    // The third by its file's name, the fourth not at all.
+    place.put("runs.csv", b"ImageId, EncodedPixels\n1.9.1, 1 2 1 1\n1.9.2, -1\n2, 0 1\n");
+    let mut request = MaskImportRequest {
+        name: "mine".into(),
+        format: MaskFormat::Dicom,
+        path: place.path("set"),
+        groups_csv: None,
+        subgroups_csv: None,
+        run_lengths: Some(place.path("runs.csv")),
+        held_out: Vec::new(),
+        copy: false,
+        classes: Some(vec!["background".into(), "air".into()]),
+        values: None,
+        intensity: None,
+        empty_masks: EmptyMasks::Keep,
+        like: None,
+        license: "LicenseRef-own".into(),
+        citation: None,
+        split: None,
+    };
+    let manifest = import_masks(&place.root, &request).unwrap_or_else(|refused| panic!("{refused}"));
+    assert_eq!(
+        (manifest.source.layout, manifest.image.intensity),
+        (Layout::ImageMasks, Intensity::Stored { bits: 16 })
+    );
+    assert!(manifest.notes.iter().any(|note| note.starts_with("1 images that the table")), "{:?}", manifest.notes);
+    assert!(!manifest.to_toml().contains("SECRET"), "{}", manifest.to_toml());
+    let set = MaskedDataset::<2>::open(&place.root, &manifest).unwrap();
+    let labels = |n: usize| set.read(n).unwrap().labels.labels().to_vec();
+    assert_eq!([labels(0), labels(1), labels(2)], [[0, 0, 1, 1, 1, 0], [0; 6], [1, 0, 0, 0, 0, 0]]);
+    assert_eq!(set.read(1).unwrap().image.values(), [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]);
+    let subjects: Vec<&str> = set.records().iter().map(|record| record.subject.as_str()).collect();
+    assert!(subjects[0] == subjects[1] && subjects[1] != subjects[2], "{subjects:?}");
+
+    place.put("runs.csv", b"ImageId,EncodedPixels\n1.9.1,1 2\n1.9.9,0 1\n");
+    request.name = "other".into();
+    let text = import_masks(&place.root, &request).unwrap_err().to_string();
+    assert!(text.contains("1 images of the table") && !text.contains("1.9.9"), "{text}");
+}

@@ -48,6 +48,7 @@ fn pictures(folder: &Path) -> MaskImportRequest {
         path: folder.into(),
         groups_csv: None,
         subgroups_csv: Some(folder.join("subgroups.csv")),
+        run_lengths: None,
         held_out: vec!["bright".into()],
         copy: true,
         classes: Some(vec!["background".into(), "cell".into()]),

@@ -69,6 +69,9 @@ pub(crate) struct ImportArgs {
     /// The number of each class in a mask (`0,255`), or `instances` where each object has a number [default: 0, 1, 2, …]
     #[arg(long, value_name = "N,N", help_heading = "Masks and volumes")]
     pub(crate) mask_values: Option<MaskNumbers>,
+    /// CSV with the columns `ImageId,EncodedPixels`: masks of DICOM radiographs as run lengths, down the columns
+    #[arg(long, value_name = "CSV", help_heading = "Masks and volumes")]
+    pub(crate) run_lengths: Option<PathBuf>,
     /// CSV with the columns `file,subgroup`: what sort of image each is (stain, scanner); scores are told for each sort
     #[arg(long, value_name = "CSV", help_heading = "Masks and volumes")]
     pub(crate) subgroups: Option<PathBuf>,

@@ -63,6 +63,7 @@ fn take_over(name: &str, args: &mut ImportArgs) -> Result<&'static Manifest> {
     args.format = match known.source.layout {
         Layout::NiftiMasks | Layout::NiftiVolumes => Some(ImportFormatName::Nifti),
         Layout::DicomSeries => Some(ImportFormatName::Dicom),
+        Layout::ImageMasks if args.run_lengths.is_some() => Some(ImportFormatName::Dicom),
         Layout::ImageMasks => Some(ImportFormatName::ImageMask),
         _ => None,
     };
@@ -161,13 +162,18 @@ fn refuse_idle_flags(args: &ImportArgs, format: ImportFormatName, kind: &Kind) -
         ("--intensity", args.intensity.is_some() && !volumes, "volumes"),
         (
             "--mask-values",
-            args.mask_values.is_some() && (!masked || format == ImportFormatName::Dicom),
+            args.like.is_none() && args.mask_values.is_some() && (!masked || format == ImportFormatName::Dicom),
             "masks whose numbers have no names",
         ),
         (
             "--inputs",
             args.inputs.is_some() && !matches!(kind, Kind::Volumes(_)),
             "volumes to restore (--task enhancement)",
+        ),
+        (
+            "--run-lengths",
+            args.run_lengths.is_some() && !(masked && format == ImportFormatName::Dicom),
+            "DICOM radiographs with masks (--format dicom --task segmentation)",
         ),
         ("--subgroups", args.subgroups.is_some() && !masked, "images with masks"),
         ("--hold-out", !args.hold_out.is_empty() && !masked, "images with masks"),
@@ -210,6 +216,7 @@ fn masked(
         path: one_path(args.paths)?,
         groups_csv: args.groups,
         subgroups_csv: args.subgroups,
+        run_lengths: args.run_lengths,
         held_out: args.hold_out,
         copy: args.copy,
         classes: args.classes,

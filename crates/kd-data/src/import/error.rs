@@ -124,6 +124,18 @@ pub enum ImportError {
         /// The folder, relative to the one given.
         folder: String,
     },
+    /// A table of run lengths that does not fit.
+    #[error(
+        "run lengths, {place}: expected {expected}, found {found}\nhint: offsets count from the end of the run before, down the columns, in the columns `ImageId,EncodedPixels`"
+    )]
+    RunLengths {
+        /// Where in the table, or the image.
+        place: String,
+        /// What would have been right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// A folder of DICOM files without a segmentation.
     #[error(
         "folder `{folder}` holds no DICOM segmentation, expected one for each series that is to be learned from\nhint: masks in other formats need volumes in NIfTI: `kd convert` writes them"

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::folder::image_facts;
 use super::pairs::{Pair, Pairs};
-use super::{Found, ImportError, Terms, check_name, manifest_of, place, segmentations};
+use super::{Found, ImportError, Terms, check_name, manifest_of, place, run_lengths, segmentations};
 use crate::decode::{Column, DecodeError, Groups, MASKS, MaskedDataset, ReadMasked, case_of, images_folder};
 use crate::format::{RawElement, read_raw, write_nifti};
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Manifest, MaskValues, SourceFile, SplitPolicy, Task};
@@ -39,7 +39,8 @@ pub enum MaskFormat {
     ImageMask,
     /// Headerless files in the same folders; they are kept as NIfTI, whose place in the patient is unknown.
     Raw(RawFacts),
-    /// DICOM series with DICOM segmentations that refer to them, anywhere below the folder; both are kept as NIfTI.
+    /// DICOM series with DICOM segmentations that refer to them, anywhere below the folder; both are kept as NIfTI. With
+    /// run lengths radiographs, one a file, which are kept as PNG.
     Dicom,
 }
 
@@ -80,6 +81,10 @@ pub struct MaskImportRequest {
     /// CSV with the columns `file,subgroup`: what sort of image each is, such as its stain or scanner; names are kept as
     /// they are, and stand in reports.
     pub subgroups_csv: Option<PathBuf>,
+    /// CSV with the columns `ImageId,EncodedPixels`: masks of DICOM radiographs as run lengths down the columns, each offset
+    /// counted from the end of the run before; `-1` is an empty mask. An image is called by its SOP Instance UID, or as
+    /// its file.
+    pub run_lengths: Option<PathBuf>,
     /// Subgroups that are tested on and never learned from.
     pub held_out: Vec<String>,
     /// Copies the files; otherwise they are linked, and must stay where they are.
@@ -121,8 +126,9 @@ pub struct MaskImportRequest {
 pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest, ImportError> {
     let name = check_name(root, &request.name)?;
     let staged = StagedFolder::create(&root.raw_set(name.as_str()))?;
-    let placed = match request.format {
-        MaskFormat::Dicom => segmentations::place_all(request, staged.path())?,
+    let placed = match (request.format, &request.run_lengths) {
+        (MaskFormat::Dicom, Some(table)) => run_lengths::place_all(request, table, staged.path())?,
+        (MaskFormat::Dicom, None) => segmentations::place_all(request, staged.path())?,
         _ => place_pairs(request, staged.path())?,
     };
     let Placed { mut files, cases, .. } = placed;
@@ -146,8 +152,9 @@ pub fn import_masks(root: &Root, request: &MaskImportRequest) -> Result<Manifest
         })
     };
     let (groups, subgroups) = (listed(groups), listed(subgroups));
+    let are_pictures = request.format == MaskFormat::ImageMask || request.run_lengths.is_some();
     let found = Found {
-        layout: if request.format == MaskFormat::ImageMask { Layout::ImageMasks } else { Layout::NiftiMasks },
+        layout: if are_pictures { Layout::ImageMasks } else { Layout::NiftiMasks },
         task: Task::Segmentation,
         classes: placed.classes,
         image: placed.image,

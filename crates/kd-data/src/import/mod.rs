@@ -13,6 +13,7 @@ mod inputs;
 mod masks;
 mod pairs;
 mod place;
+mod run_lengths;
 mod segmentations;
 mod volumes;
 

@@ -1,4 +1,4 @@
-//! What a file belongs to: a patient, whose images stay in one split, and a series. The answers never leave the import.
+//! What a file belongs to: a patient, whose images stay in one split, a series, and itself. The answers never leave the import.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use super::tag::{self, Tag};
 pub(crate) struct Belonging {
     pub(crate) patient: Option<String>,
     pub(crate) series: Option<String>,
+    pub(crate) instance: Option<String>,
     /// Whether its pixels are masks.
     pub(crate) is_segmentation: bool,
 }
@@ -22,6 +23,7 @@ pub(crate) fn belonging_of(path: &Path) -> Result<Belonging, FormatError> {
         Ok(Belonging {
             patient: text(set, tag::PATIENT_ID),
             series: text(set, tag::SERIES_UID),
+            instance: text(set, tag::SOP_INSTANCE),
             is_segmentation: segmentation::is_one(set),
         })
     })

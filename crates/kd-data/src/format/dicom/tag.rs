@@ -43,6 +43,7 @@ attributes! {
     CHARACTERS = (0x0008, 0x0005) "Specific Character Set" value;
     IMAGE_TYPE = (0x0008, 0x0008) "Image Type" value;
     SOP_CLASS = (0x0008, 0x0016) "SOP Class UID" value;
+    SOP_INSTANCE = (0x0008, 0x0018) "SOP Instance UID" value;
     MODALITY = (0x0008, 0x0060) "Modality" value;
     REFERENCED_SERIES = (0x0008, 0x1115) "Referenced Series Sequence" items;
     PATIENT_ID = (0x0010, 0x0020) "Patient ID" value;
