@@ -16,7 +16,7 @@ NIfTI is written as [SPLIT/]images/CASE.nii.gz and [SPLIT/]masks/CASE.nii.gz, DI
 on, with [SPLIT/]CASE/mask.dcm, a segmentation of that series.";
 
 const PROPOSE_HELP: &str = "\
-Example:
+Examples:
   kd data propose spleen-local > spleen.toml
   kd run spleen.toml --dry-run
 
