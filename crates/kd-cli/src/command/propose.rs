@@ -39,7 +39,7 @@ pub(super) fn run(name: &str, root: &Root, out: &Output) -> Result<bool> {
         Layout::ImageMasks => fingerprint(&MaskedDataset::<2>::open(root, &manifest)?)?,
         _ => fingerprint(&MaskedDataset::<3>::open(root, &manifest)?)?,
     };
-    let proposal = Proposal::of(&manifest, &fingerprint)?;
+    let proposal = Proposal::of(&manifest, &fingerprint);
     let recipe = proposal.recipe(&manifest);
     check(&recipe, &manifest).context("the proposal does not hold, which is a mistake of this program")?;
     if out.is_json() {
@@ -97,7 +97,7 @@ struct Proposal {
 }
 
 impl Proposal {
-    fn of(manifest: &Manifest, fingerprint: &Fingerprint) -> Result<Self> {
+    fn of(manifest: &Manifest, fingerprint: &Fingerprint) -> Self {
         let spacing = fingerprint.median_spacing_mm();
         let [own, _] = fingerprint.shape_at(None);
         let is_volume = own.len() == 3;
@@ -123,7 +123,7 @@ impl Proposal {
         let is_ct = manifest.image.intensity == Intensity::Hounsfield;
         let window = fingerprint.foreground.filter(|[low, high]| is_ct && low.round() < high.round());
         let finest = |mm: &[f64]| mm[mm.len() - axes..].iter().map(|mm| rounded(*mm)).collect::<Vec<f64>>();
-        Ok(Self {
+        Self {
             samples,
             size: largest.iter().map(up).collect(),
             spacing_mm: target.map(finest),
@@ -134,7 +134,7 @@ impl Proposal {
             foreground_share: fingerprint.foreground_share,
             cases: fingerprint.shapes.len(),
             objects: manifest.mask == Some(MaskValues::Instances),
-        })
+        }
     }
 
     fn recipe(&self, manifest: &Manifest) -> String {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     fn proposed(manifest: &Manifest, fingerprint: &Fingerprint) -> Proposal {
-        let proposal = Proposal::of(manifest, fingerprint).unwrap();
+        let proposal = Proposal::of(manifest, fingerprint);
         let recipe = proposal.recipe(manifest);
         check(&recipe, manifest).unwrap_or_else(|refused| panic!("{refused:#}\n{recipe}"));
         proposal

@@ -124,6 +124,19 @@ pub(super) fn case_table(
     }
 }
 
+/// Who samples are of by their Patient IDs; one that names nobody is of a person of its own. None where no sample names
+/// anybody.
+pub(super) fn by_patient(samples: impl IntoIterator<Item = (String, Option<String>)>) -> Option<Groups> {
+    let samples: Vec<_> = samples.into_iter().collect();
+    let is_named = samples.iter().any(|(_, patient)| patient.is_some());
+    // No Patient ID holds a backslash, which parts values in DICOM.
+    let of = |(sample, patient): (String, Option<String>)| {
+        let group = patient.unwrap_or_else(|| format!("\\{sample}"));
+        (sample, group)
+    };
+    is_named.then(|| samples.into_iter().map(of).collect())
+}
+
 /// Writes groups by file with numbers for names.
 pub(super) fn group_table(groups: &Groups, staging: &Path) -> Result<SourceFile, ImportError> {
     let numbers = crate::decode::number_groups(groups.values().map(String::as_str).collect::<Vec<_>>());

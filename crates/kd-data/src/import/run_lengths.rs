@@ -8,7 +8,7 @@ use std::path::Path;
 use super::masks::{MaskImportRequest, Placed, PlacedCase};
 use super::volumes::is_companion;
 use super::{ImportError, folder, place};
-use crate::decode::{Groups, MASKS, images_folder};
+use crate::decode::{MASKS, images_folder};
 use crate::format::{
     DicomImage, FileFormat, FoundFile, NpyValue, Photometric, belonging_of, files_below, gray8_png, gray16_png,
     read_dicom, sniff,
@@ -29,8 +29,8 @@ pub(super) fn place_all(request: &MaskImportRequest, table: &Path, staging: &Pat
     let files: Vec<FoundFile> =
         files_below(&request.path)?.into_iter().filter(|file| !is_companion(&file.name)).collect();
     let by_split = place::by_split(&files)?;
-    let (mut listed, mut cases, mut groups) = (Vec::new(), Vec::new(), Groups::new());
-    let (mut left_out, mut is_named) = (0, false);
+    let (mut listed, mut cases, mut patients) = (Vec::new(), Vec::new(), Vec::new());
+    let mut left_out = 0;
     for file in files {
         let found = sniff(&file.path)?;
         if found != FileFormat::Dicom {
@@ -56,9 +56,7 @@ pub(super) fn place_all(request: &MaskImportRequest, table: &Path, staging: &Pat
             listed.push(place::listed(staging, &name)?);
         }
         let sample = format!("{prefix}{case}");
-        is_named |= belonging.patient.is_some();
-        // No Patient ID holds a backslash, which parts values in DICOM.
-        groups.insert(sample.clone(), belonging.patient.unwrap_or_else(|| format!("\\{sample}")));
+        patients.push((sample.clone(), belonging.patient));
         cases.push(PlacedCase { split, name: sample, given: file.name });
     }
     if let Some(name) = runs.keys().next() {
@@ -82,7 +80,7 @@ pub(super) fn place_all(request: &MaskImportRequest, table: &Path, staging: &Pat
         classes,
         files: listed,
         cases,
-        groups: is_named.then_some(groups),
+        groups: place::by_patient(patients),
         notes,
     })
 }

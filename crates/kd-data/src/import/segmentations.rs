@@ -11,7 +11,7 @@ use kd_image::{Intensity, Split};
 use super::masks::{MaskImportRequest, Placed, PlacedCase};
 use super::volumes::is_companion;
 use super::{ImportError, place};
-use crate::decode::{Groups, MASKS, images_folder, measured, split_of};
+use crate::decode::{MASKS, images_folder, measured, split_of};
 use crate::error::relative_name;
 use crate::format::{
     DicomSegmentation, FileFormat, FoundFile, NiftiType, Tilt, belonging_of, files_below, read_dicom_volume, sniff,
@@ -57,7 +57,7 @@ pub(super) fn place_all(request: &MaskImportRequest, staging: &Path) -> Result<P
     if left_out > 0 {
         placed.notes.push(format!("{left_out} series without a segmentation were left out"));
     }
-    let mut groups = Groups::new();
+    let mut patients = Vec::new();
     for (n, one) in series.iter().enumerate() {
         let first = &one.images[0].name;
         let (split, rest) = match first.split_once('/') {
@@ -79,13 +79,10 @@ pub(super) fn place_all(request: &MaskImportRequest, staging: &Path) -> Result<P
             });
         }
         let sample = format!("{}{name}", place::split_folder(split));
-        // No Patient ID holds a backslash, which parts values in DICOM.
-        groups.insert(sample.clone(), one.patient.clone().unwrap_or_else(|| format!("\\{sample}")));
+        patients.push((sample.clone(), one.patient.clone()));
         placed.cases.push(PlacedCase { split, name: sample, given });
     }
-    if series.iter().any(|one| one.patient.is_some()) {
-        placed.groups = Some(groups);
-    }
+    placed.groups = place::by_patient(patients);
     Ok(placed)
 }
 

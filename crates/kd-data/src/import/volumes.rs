@@ -177,22 +177,10 @@ pub fn import_volumes(root: &Root, request: &VolumeImportRequest) -> Result<Mani
     Ok(manifest)
 }
 
-/// Who each series is of, by Patient ID; a series that names nobody is a person of its own. None where no series does.
+/// Who each series is of.
 fn patients(volumes: &[Volume]) -> Result<Option<Groups>, ImportError> {
-    let who: Vec<Option<String>> = volumes
-        .iter()
-        .map(|volume| Ok(belonging_of(&volume.files[0].path)?.patient))
-        .collect::<Result<_, ImportError>>()?;
-    if who.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let named = volumes.iter().zip(who).map(|(volume, who)| {
-        let sample = volume.sample();
-        // No Patient ID holds a backslash, which parts values in DICOM.
-        let group = who.unwrap_or_else(|| format!("\\{sample}"));
-        (sample, group)
-    });
-    Ok(Some(named.collect()))
+    let of = |volume: &Volume| Ok((volume.sample(), belonging_of(&volume.files[0].path)?.patient));
+    Ok(place::by_patient(volumes.iter().map(of).collect::<Result<Vec<_>, ImportError>>()?))
 }
 
 /// All volumes, sorted by split and name.
