@@ -167,7 +167,8 @@ impl DicomSegmentation {
                 return Err(Problem::new(expected, "others").at(&self.path, None));
             }
         };
-        let mut target = Target { grid, classes, labels };
+        let class_of = self.classes_of(classes).map_err(|problem| problem.at(&self.path, None))?;
+        let mut target = Target { grid, classes, class_of, labels };
         self.mark_frames([format.rows, format.columns], value, &mut target)
             .map_err(|problem| problem.at(&self.path, None))
     }
@@ -192,7 +193,7 @@ impl DicomSegmentation {
                 if stored == 0 {
                     continue;
                 }
-                let class = self.class_of(frame.segment.unwrap_or(stored), target.classes)?;
+                let class = target.class_of(frame.segment.unwrap_or(stored))?;
                 if class == 0 {
                     continue;
                 }
@@ -206,14 +207,16 @@ impl DicomSegmentation {
         Ok(())
     }
 
-    /// The class of a segment by its name; 0 for one that nobody asked for.
-    fn class_of(&self, number: u16, classes: &[String]) -> Result<u16, Problem> {
-        let segment = self.segments.iter().find(|segment| segment.number == number);
-        let segment = segment.ok_or_else(|| {
-            Problem::new(format!("a segment of {} for each number", tag::SEGMENTS), format!("pixels of {number}"))
-        })?;
-        let class = classes.iter().position(|name| *name == segment.name).unwrap_or(0);
-        u16::try_from(class).map_err(|_| Problem::new("classes that 16 bits can count", class.to_string()))
+    /// The class of each segment by its name, in the order of segment numbers; 0 for one that nobody asked for.
+    fn classes_of(&self, classes: &[String]) -> Result<Vec<Option<u16>>, Problem> {
+        let highest = self.segments.iter().map(|segment| segment.number).max().unwrap_or(0);
+        let mut class_of = vec![None; usize::from(highest) + 1];
+        for segment in &self.segments {
+            let class = classes.iter().position(|name| *name == segment.name).unwrap_or(0);
+            let too_many = |_| Problem::new("classes that 16 bits can count", class.to_string());
+            class_of[usize::from(segment.number)] = Some(u16::try_from(class).map_err(too_many)?);
+        }
+        Ok(class_of)
     }
 }
 
@@ -285,10 +288,19 @@ fn frames(set: &DataSet<'_>, is_label_map: bool) -> Result<Vec<Frame>, Problem> 
 struct Target<'a> {
     grid: &'a Geometry<3>,
     classes: &'a [String],
+    /// By segment number; none where the file has no such segment.
+    class_of: Vec<Option<u16>>,
     labels: &'a mut [u16],
 }
 
 impl Target<'_> {
+    fn class_of(&self, segment: u16) -> Result<u16, Problem> {
+        let class = self.class_of.get(usize::from(segment)).copied().flatten();
+        class.ok_or_else(|| {
+            Problem::new(format!("a segment of {} for each number", tag::SEGMENTS), format!("pixels of {segment}"))
+        })
+    }
+
     fn mark(&mut self, at: usize, class: u16) -> Result<(), Problem> {
         let before = std::mem::replace(&mut self.labels[at], class);
         if before == 0 || before == class {
