@@ -162,7 +162,8 @@ fn a_phantom_goes_out_as_dicom_and_comes_in_with_its_masks() {
     kd(folder, &export).exits(1);
 
     let import = ["data", "import", "mine", "--format", "dicom", "--task", "segmentation", "out", "--license", "MIT"];
-    let told = kd(folder, &import).exits(0).stdout;
+    let ran = kd(folder, &import).exits(0).says(&["subjects: 6"]);
+    let told = ran.stdout;
     assert!(told.contains("segmentation") && told.contains("background, bone, heart, lesion, lung"), "{told}");
     let facts = kd(folder, &["data", "describe", "mine", "--json"]).exits(0).json();
     assert_eq!((&facts["cases"], &facts["subjects"]), (&6.into(), &6.into()), "{facts}");
@@ -200,7 +201,7 @@ fn a_set_got_by_hand_brings_its_facts_with_it() {
     kd(folder, &[&import[..], &["--license", "MIT"]].concat()).exits(2);
     kd(folder, &["data", "import", "x", "Task09_Spleen"]).exits(2).says(&["--format", "--license"]);
     kd(folder, &["data", "import", "x", "--like", "bloodmnist", "Task09_Spleen"]).exits(1).says(&["got by hand"]);
-    kd(folder, &import).exits(0);
+    kd(folder, &import).exits(0).says(&["every image counts as a subject of its own"]);
     let list = kd(folder, &["data", "list", "--json"]).exits(0).json();
     let of = |name: &str| list["datasets"].as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
     let (mine, theirs) = (of("spleen-local"), of("msd-spleen"));

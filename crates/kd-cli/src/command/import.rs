@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use kd_data::import::{
     EmptyMasks, ImportFormat, ImportRequest, MaskFormat, MaskImportRequest, RawFacts, VolumeFormat,
-    VolumeImportRequest, import_dataset, import_masks, import_volumes,
+    VolumeImportRequest, groups_in, import_dataset, import_masks, import_volumes,
 };
 use kd_data::manifest::{Layout, Manifest, MaskValues, Task};
 use kd_data::{Root, catalog};
@@ -47,6 +47,13 @@ pub(super) fn run(mut args: ImportArgs, root: &Root, out: &Output) -> Result<boo
             "`kd data verify {0}` reads every image; a recipe uses it as data.name = \"{0}\"",
             manifest.name
         ));
+    }
+    match groups_in(root, &manifest)? {
+        Some(groups) => out.note(format!("subjects: {groups}, which no split will divide")),
+        None if manifest.source.layout != Layout::MedmnistNpz => {
+            out.note("every image counts as a subject of its own: where patients have several, --groups has to say so");
+        }
+        None => {}
     }
     if !copy {
         out.note("the files are linked: leave them where they are, or import with --copy");

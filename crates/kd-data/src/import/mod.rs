@@ -17,6 +17,7 @@ mod run_lengths;
 mod segmentations;
 mod volumes;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kd_image::DatasetId;
@@ -28,7 +29,7 @@ pub use masks::{EmptyMasks, MaskFormat, MaskImportRequest, RawFacts, import_mask
 pub use volumes::{VolumeFormat, VolumeImportRequest, import_volumes};
 
 use crate::catalog;
-use crate::decode::RawDataset;
+use crate::decode::{Column, RawDataset, read_groups};
 use crate::manifest::{
     Citation, Counts, ImageFacts, Layout, License, Manifest, MaskValues, Source, SourceFile, SplitPolicy, SplitShares,
     Task, is_dataset_name,
@@ -93,6 +94,17 @@ pub struct ImportRequest {
 pub const DEFAULT_SEED: u64 = 0;
 /// Train, val and test of a split that nobody asked for in particular: MedMNIST's own shares.
 pub const DEFAULT_SHARES: [f64; 3] = [0.7, 0.1, 0.2];
+
+/// How many groups a set's own table of groups tells apart: patients, where it was told well. None where it has no such
+/// table, and every image counts as a subject of its own unless an npz says otherwise.
+///
+/// # Errors
+/// [`ImportError`] for a table that cannot be read.
+pub fn groups_in(root: &Root, manifest: &Manifest) -> Result<Option<usize>, ImportError> {
+    let Some(table) = &manifest.source.groups else { return Ok(None) };
+    let groups = read_groups(&root.raw_set(manifest.name.as_str()).join(table), Column::Group)?;
+    Ok(Some(groups.into_values().collect::<BTreeSet<_>>().len()))
+}
 
 /// What a reader of one layout found.
 struct Found {
