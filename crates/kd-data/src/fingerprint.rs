@@ -1,6 +1,8 @@
 //! What decides how a set with masks is prepared: sizes, spacings and values of its training cases.
 
-use kd_image::Split;
+use std::collections::BTreeSet;
+
+use kd_image::{SampleId, Split};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -36,11 +38,10 @@ impl Fingerprint {
     where
         MaskedDataset<D>: ReadMasked<D>,
     {
-        let is_training = |n: &usize| {
-            let sample = &set.records()[*n].sample;
-            table.rows().iter().any(|row| row.sample == *sample && row.split == Split::Train)
-        };
-        let training: Vec<usize> = (0..set.records().len()).filter(is_training).collect();
+        let learned: BTreeSet<&SampleId> =
+            table.rows().iter().filter(|row| row.split == Split::Train).map(|row| &row.sample).collect();
+        let training: Vec<usize> =
+            (0..set.records().len()).filter(|n| learned.contains(&set.records()[*n].sample)).collect();
         let facts: Vec<Result<CaseFacts, DecodeError>> =
             training.into_par_iter().map(|n| Ok(CaseFacts::of(&set.read(n)?))).collect();
         let facts = facts.into_iter().collect::<Result<Vec<_>, _>>()?;

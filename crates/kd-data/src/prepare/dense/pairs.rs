@@ -120,10 +120,12 @@ pub fn prepare_pairs(
     }
     let placed = |index: usize| -> Result<(Image<3>, Option<Image<3>>), PrepareError> {
         let refused = |reason: String| of(index, reason);
-        let (clean, input) = set.read_pair(index).map_err(|error| refused(error.to_string()))?;
+        // Inputs that nobody asked for stay unread.
+        let read = if is_measured { set.read_pair(index) } else { set.read(index).map(|clean| (clean, None)) };
+        let (clean, input) = read.map_err(|error| refused(error.to_string()))?;
         let placement = Placement::new(clean.geometry(), &request.clean).map_err(|e| refused(e.to_string()))?;
         let place = |volume: &Image<3>| placement.image(volume).map_err(|error| refused(error.to_string()));
-        Ok((place(&clean)?, input.filter(|_| is_measured).map(|input| place(&input)).transpose()?))
+        Ok((place(&clean)?, input.map(|input| place(&input)).transpose()?))
     };
     // A request of two sides leaves the slices as they are.
     let counts: Vec<usize> = (0..set.len()).map(|index| set.n_slices(index)).collect();
