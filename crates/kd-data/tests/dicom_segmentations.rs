@@ -3,9 +3,12 @@
 
 #![cfg(feature = "formats")]
 
+mod place;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kd_data::Manifest;
 use kd_data::decode::{MaskedDataset, ReadMasked};
 use kd_data::format::{
     DerivedFrom, DicomModality, DicomSegmentation, SegmentationFacts, SeriesFacts, Tilt, read_dicom_volume,
@@ -14,8 +17,8 @@ use kd_data::format::{
 use kd_data::import::{EmptyMasks, MaskFormat, MaskImportRequest, import_masks};
 use kd_data::manifest::{Layout, MaskValues};
 use kd_data::verify::verify;
-use kd_data::{Manifest, Root};
 use kd_image::{Affine, Geometry, Image, Intensity, LabelMap};
+use place::Place;
 use serde_json::Value;
 
 const SHAPE: [usize; 3] = [3, 4, 5];
@@ -56,22 +59,7 @@ fn spots(first: usize) -> Vec<u16> {
     (0..60).map(|index| u16::from(index == first) + 2 * u16::from(index == 40)).collect()
 }
 
-struct Place {
-    folder: tempfile::TempDir,
-    root: Root,
-}
-
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path().join("artifacts"));
-        Self { folder, root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn files(&self, name: &str) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.path(name)).unwrap().map(|file| file.unwrap().path()).collect();
         files.sort();

@@ -1,6 +1,8 @@
 //! Imports: what is accepted becomes a set that opens, what is refused leaves nothing behind.
 #![cfg(feature = "formats")]
 
+mod place;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,33 +12,11 @@ use kd_data::format::{NpyArray, NpyValue, gray8_png, rgb8_png, write_npz};
 use kd_data::import::{ImportError, ImportFormat, ImportRequest, generate_dataset, import_dataset};
 use kd_data::manifest::{ImageSize, SplitPolicy, Task};
 use kd_data::verify::{FileStatus, describe, verify};
-use kd_data::{Manifest, Root, catalog};
+use kd_data::{Manifest, catalog};
 use kd_image::{Split, Target};
-
-struct Place {
-    folder: tempfile::TempDir,
-    root: Root,
-}
+use place::Place;
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path().join("artifacts"));
-        Self { folder, root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Writes a file below the folder.
-    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-
     /// An npz of 2 x 3 images whose first pixel is 10, 11, … within each split.
     fn npz(&self, name: &str, labels: [&[u8]; 3], width: usize, groups: Option<[&[i64]; 3]>) -> PathBuf {
         let mut arrays = Vec::new();

@@ -2,8 +2,10 @@
 
 #![cfg(feature = "formats")]
 
+mod place;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kd_data::decode::{MaskedDataset, RawDataset, ReadMasked};
 use kd_data::format::{NpyArray, NpyValue, gray8_png, gray16_png, rgb8_png, write_nifti, write_nifti_labels};
@@ -13,35 +15,14 @@ use kd_data::manifest::{Layout, MaskValues, SplitPolicy, SplitShares, Task};
 use kd_data::mask_facts::describe_masked;
 use kd_data::split::split_of_masked;
 use kd_data::verify::{FileStatus, verify};
-use kd_data::{Manifest, Root, catalog};
+use kd_data::{Manifest, catalog};
 use kd_image::{Affine, Geometry, Intensity, LabelMap, Split};
+use place::Place;
 
 const SHAPE: [usize; 3] = [2, 3, 4];
 const N: usize = 24;
 
-struct Place {
-    folder: tempfile::TempDir,
-    root: Root,
-}
-
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path().join("artifacts"));
-        Self { folder, root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-
     fn volume(&self, name: &str, values: Vec<f32>, grid: &Geometry<3>) {
         let shape = grid.shape().to_vec();
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();

@@ -3,9 +3,10 @@
 #![cfg(feature = "formats")]
 
 mod dicom_files;
+mod place;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kd_data::decode::{RawDataset, VolumeDataset};
 use kd_data::format::{NpyArray, NpyValue, write_nifti};
@@ -15,31 +16,11 @@ use kd_data::manifest::{Layout, SplitPolicy, Task};
 use kd_data::mask_facts::describe_volumes;
 use kd_data::split::split_of_volumes;
 use kd_data::verify::verify;
-use kd_data::{Manifest, Root, catalog};
+use kd_data::{Manifest, catalog};
 use kd_image::{Geometry, Intensity, Split};
-
-struct Place {
-    folder: tempfile::TempDir,
-    root: Root,
-}
+use place::Place;
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path().join("artifacts"));
-        Self { folder, root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-    }
-
     /// A volume of 2 × 3 × 4 voxels that count up from `first`.
     fn volume(&self, name: &str, first: f32) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();

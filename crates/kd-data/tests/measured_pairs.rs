@@ -2,8 +2,9 @@
 
 #![cfg(feature = "formats")]
 
-use std::path::PathBuf;
+mod place;
 
+use kd_data::Manifest;
 use kd_data::decode::VolumeDataset;
 use kd_data::degrade::Degradation;
 use kd_data::format::{DicomModality, Nifti, NiftiType, NotFinite, SeriesFacts, write_dicom_series, write_nifti_image};
@@ -13,15 +14,10 @@ use kd_data::manifest::{Layout, SplitPolicy, SplitShares};
 use kd_data::prepare::{DenseIntensity, DenseRequest, PairRequest, VolumeSet, prepare_pairs};
 use kd_data::store::{DenseSource, Element};
 use kd_data::verify::verify;
-use kd_data::{Manifest, Root};
 use kd_image::{Affine, Geometry, Image, Intensity, SampleSource, Split};
+use place::Place;
 
 const SHAPE: [usize; 3] = [2, 4, 4];
-
-struct Place {
-    folder: tempfile::TempDir,
-    root: Root,
-}
 
 /// Values that count up from `first`, on a grid that begins at `z`.
 fn volume(first: f32, z: f64) -> Image<3> {
@@ -31,16 +27,6 @@ fn volume(first: f32, z: f64) -> Image<3> {
 }
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path().join("artifacts"));
-        Self { folder, root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn nifti(&self, name: &str, image: &Image<3>) {
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         write_nifti_image(&self.path(name), image, NiftiType::I16).unwrap();
