@@ -136,13 +136,20 @@ pub(crate) struct PeerOptions {
     /// Work to time, of dicom-series, nifti-gz, hd95-nsd, ssim, psnr, pixel-kd, low-dose-ct [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) works: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sides: SideBySide,
+}
+
+/// How a bench takes turns with other programs.
+#[derive(Debug, Args)]
+pub(crate) struct SideBySide {
     /// Steps of each side
     #[arg(long, default_value_t = 15, value_name = "N")]
     pub(crate) rounds: usize,
     /// A Python that has benches/peers/requirements.txt; without it the peers are left out
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) python: Option<PathBuf>,
-    /// Write `benches/record/<date>-<host>-<revision>-peers/peers.{json,md}`
+    /// Write a folder `benches/record/<date>-<host>-<revision>-<bench>/` with the numbers as Markdown and JSON
     #[arg(long)]
     pub(crate) record: bool,
 }
@@ -185,15 +192,8 @@ pub(crate) struct SpeedOptions {
     /// Families to time, of resnet-18, u-net, u-net-3d, mobile, dncnn [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) families: Vec<String>,
-    /// Steps of each side
-    #[arg(long, default_value_t = 15, value_name = "N")]
-    pub(crate) rounds: usize,
-    /// A Python that has torch, onnx and onnxruntime (benches/peers/requirements.txt); without it the peers are left out
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) python: Option<PathBuf>,
-    /// Write `benches/record/<date>-<host>-<revision>-speed/speed.{json,md}`
-    #[arg(long)]
-    pub(crate) record: bool,
+    #[command(flatten)]
+    pub(crate) sides: SideBySide,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

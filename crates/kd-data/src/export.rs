@@ -7,7 +7,7 @@ use kd_image::{Image, Intensity, LabelMap};
 use crate::decode::{DecodeError, IMAGES, MASKS, MaskedDataset, ReadMasked, VolumeDataset, VolumeRecord};
 use crate::error::FileError;
 use crate::format::{
-    DerivedFrom, DicomModality, FormatError, NiftiType, SegmentationFacts, SeriesFacts, files_below,
+    DerivedFrom, DicomModality, FormatError, NiftiType, SegmentationFacts, SeriesFacts, dicom_name, files_below,
     write_dicom_series, write_nifti_image, write_nifti_labels, write_segmentation,
 };
 use crate::manifest::{Layout, Manifest, Task};
@@ -77,31 +77,40 @@ pub fn export_volumes(
     folder: &Path,
     made: &[String; 2],
 ) -> Result<usize, ExportError> {
-    let writer = |staging: PathBuf| Writer { manifest, format, folder: staging, made };
+    let into = |staging: &StagedFolder| Writer { manifest, format, folder: staging.path().into(), made };
     match (manifest.task, manifest.source.layout) {
         (Task::Enhancement, _) => {
             let set = VolumeDataset::open(root, manifest)?;
-            let staged = StagedFolder::create(folder)?;
-            for (index, record) in set.records().iter().enumerate() {
-                writer(staged.path().into()).write(record, &set.read(index)?, None)?;
-            }
-            staged.commit()?;
-            Ok(set.records().len())
+            written(folder, into, set.records(), |index| Ok((set.read(index)?, None)))
         }
         (Task::Segmentation, Layout::NiftiMasks | Layout::Generator) => {
             let set = MaskedDataset::<3>::open(root, manifest)?;
-            let staged = StagedFolder::create(folder)?;
-            for (index, record) in set.records().iter().enumerate() {
+            written(folder, into, set.records(), |index| {
                 let case = set.read(index)?;
-                writer(staged.path().into()).write(record, &case.image, Some(&case.labels))?;
-            }
-            staged.commit()?;
-            Ok(set.records().len())
+                Ok((case.image, Some(case.labels)))
+            })
         }
         (task, layout) => {
             Err(ExportError::Pictures { set: manifest.name.to_string(), layout: layout.name(), task: task.name() })
         }
     }
+}
+
+/// Writes every case into a new folder.
+fn written<'a>(
+    folder: &Path,
+    into: impl Fn(&StagedFolder) -> Writer<'a>,
+    records: &[VolumeRecord],
+    read: impl Fn(usize) -> Result<(Image<3>, Option<LabelMap<3>>), DecodeError>,
+) -> Result<usize, ExportError> {
+    let staged = StagedFolder::create(folder)?;
+    let writer = into(&staged);
+    for (index, record) in records.iter().enumerate() {
+        let (image, labels) = read(index)?;
+        writer.write(record, &image, labels.as_ref())?;
+    }
+    staged.commit()?;
+    Ok(records.len())
 }
 
 struct Writer<'a> {
@@ -141,18 +150,17 @@ impl Writer<'_> {
             study: None,
             series: None,
             frame_of_reference: None,
-            patient_id: record.subject.as_str().chars().take(64).collect(),
-            description: self.manifest.name.as_str().chars().take(64).collect(),
+            patient_id: dicom_name(record.subject.as_str()),
+            description: dicom_name(self.manifest.name.as_str()),
         };
         let series = case.join("image");
         write_dicom_series(&series, image, &facts)?;
         let Some(labels) = labels else { return Ok(()) };
         let slices: Vec<PathBuf> = files_below(&series)?.into_iter().map(|file| file.path).collect();
         let source = DerivedFrom::series(&slices)?;
-        let short = |name: &String| name.chars().filter(|c| !c.is_control() && *c != '\\').take(64).collect();
         let facts = SegmentationFacts {
             description: "Masks".into(),
-            segments: self.manifest.classes.iter().skip(1).map(short).collect(),
+            segments: self.manifest.classes.iter().skip(1).map(|name| dicom_name(name)).collect(),
             algorithm: "labels of the data set".into(),
             made: self.made.clone(),
         };

@@ -9,6 +9,7 @@ mod host;
 mod peers;
 mod record;
 mod side;
+mod side_by_side;
 mod speed;
 mod speed_table;
 

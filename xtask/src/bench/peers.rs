@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use kd_data::store;
 use serde_json::{Value, json};
 
 use super::record::{Origin, time};
 use super::side::{Side, Times};
-use crate::flags::{PeerOptions, UsageError};
+use super::side_by_side::is_asked;
+use crate::flags::PeerOptions;
 use crate::repository;
 use crate::step::{cargo, run};
 
@@ -86,16 +86,8 @@ const WORKS: [Work; 7] = [
 /// Times everything, shows it, keeps a record.
 pub(super) fn peers(options: &PeerOptions) -> anyhow::Result<u8> {
     let root = repository::root();
-    if options.rounds == 0 {
-        return Err(UsageError("rounds: expected at least 1, found 0".to_owned()).into());
-    }
-    for name in &options.works {
-        if !WORKS.iter().any(|work| work.name == name) {
-            let known: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
-            let message = format!("works: expected some of {}, found `{name}`", known.join(", "));
-            return Err(UsageError(message).into());
-        }
-    }
+    let asked = ("works", options.works.as_slice());
+    options.sides.check(asked, &WORKS.map(|work| work.name))?;
     let code = run(cargo(&root, ["build", "--release", "--workspace"]))?;
     if code != 0 {
         return Ok(code);
@@ -109,29 +101,17 @@ pub(super) fn peers(options: &PeerOptions) -> anyhow::Result<u8> {
     anyhow::ensure!(run(make)? == 0, "the files could not be made");
     let begun = SystemTime::now();
     let mut found = Vec::new();
-    for work in &WORKS {
-        if !options.works.is_empty() && !options.works.iter().any(|name| name == work.name) {
-            continue;
-        }
+    for work in WORKS.iter().filter(|work| is_asked(&options.works, work.name)) {
         found.push(Found { work, sides: side_by_side(&root, (&program, &files), options, work)? });
         println!("{}: done", work.name);
     }
-    let mut command = format!("cargo xtask bench peers --rounds {}", options.rounds);
-    if !options.works.is_empty() {
-        command.push_str(&format!(" --works {}", options.works.join(",")));
-    }
-    command.push_str(if options.python.is_some() { " --python PYTHON --record" } else { " --record" });
+    let command = options.sides.command("peers", asked);
     let origin = Origin::here(&root, begun)?;
     let text = markdown(&origin, &command, &found);
     print!("{text}");
-    if options.record {
-        let name = format!("{}-peers", origin.name());
-        let folder = store::StagedFolder::create(&root.join("benches/record").join(name))?;
-        store::write_atomic(&folder.path().join("peers.md"), text.as_bytes())?;
-        let json = json!({ "schema": 1, "command": command, "origin": origin.json(), "works": found.iter().map(Found::json).collect::<Vec<_>>() });
-        store::write_atomic(&folder.path().join("peers.json"), serde_json::to_string_pretty(&json)?.as_bytes())?;
-        println!("{}", folder.commit()?.display());
-    }
+    let works: Vec<Value> = found.iter().map(Found::json).collect();
+    let json = json!({ "schema": 1, "command": command, "origin": origin.json(), "works": works });
+    options.sides.keep(&root, ("peers", &origin), &text, &serde_json::to_string_pretty(&json)?)?;
     Ok(0)
 }
 
@@ -145,12 +125,12 @@ fn side_by_side(
     let mut own = Command::new(program);
     own.arg(work.name).arg(files);
     let mut sides = vec![Side::start("kd", own)?];
-    if let (Bar::Share(_), Some(python)) = (work.bar, &options.python) {
+    if let (Bar::Share(_), Some(python)) = (work.bar, &options.sides.python) {
         let mut peer = Command::new(python);
         peer.arg(root.join("benches/peers/work.py")).arg(work.name).arg(files);
         sides.push(Side::start("peer", peer)?);
     }
-    for _ in 0..options.rounds {
+    for _ in 0..options.sides.rounds {
         for side in &mut sides {
             side.step()?;
             std::thread::sleep(PAUSE);

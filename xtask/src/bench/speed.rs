@@ -8,12 +8,12 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use kd_data::store;
 
 use super::record::Origin;
 use super::side::{Side, Times};
+use super::side_by_side::is_asked;
 use super::speed_table::{Measured, Operator, Run};
-use crate::flags::{SpeedOptions, UsageError};
+use crate::flags::SpeedOptions;
 use crate::repository;
 use crate::step::{cargo, run, shown};
 
@@ -28,15 +28,8 @@ const STOCK_ROUNDS: usize = 4;
 /// Times everything, shows it, keeps a record.
 pub(super) fn speed(options: &SpeedOptions) -> anyhow::Result<u8> {
     let root = repository::root();
-    if options.rounds == 0 {
-        return Err(UsageError("rounds: expected at least 1, found 0".to_owned()).into());
-    }
-    for family in &options.families {
-        if !FAMILIES.contains(&family.as_str()) {
-            let known = FAMILIES.join(", ");
-            return Err(UsageError(format!("families: expected some of {known}, found `{family}`")).into());
-        }
-    }
+    let asked = ("families", options.families.as_slice());
+    options.sides.check(asked, &FAMILIES)?;
     let code = run(cargo(&root, ["build", "--release", "--workspace"]))?;
     if code != 0 {
         return Ok(code);
@@ -45,30 +38,18 @@ pub(super) fn speed(options: &SpeedOptions) -> anyhow::Result<u8> {
     let begun = SystemTime::now();
     let operators = operators(&program)?;
     let mut runs = Vec::new();
-    for family in FAMILIES {
-        if !options.families.is_empty() && !options.families.iter().any(|name| name == family) {
-            continue;
-        }
+    for family in FAMILIES.into_iter().filter(|family| is_asked(&options.families, family)) {
         for mode in ["train", "infer"] {
             let times = side_by_side(&root, &program, options, family, mode)?;
             println!("{family} {mode}: done");
             runs.push(Run { family, mode, times });
         }
     }
-    let mut command = format!("cargo xtask bench speed --rounds {}", options.rounds);
-    if !options.families.is_empty() {
-        command.push_str(&format!(" --families {}", options.families.join(",")));
-    }
-    command.push_str(if options.python.is_some() { " --python PYTHON --record" } else { " --record" });
+    let command = options.sides.command("speed", asked);
     let measured = Measured { command, origin: Origin::here(&root, begun)?, operators, runs };
-    print!("{}", measured.markdown());
-    if options.record {
-        let name = format!("{}-speed", measured.origin.name());
-        let folder = store::StagedFolder::create(&root.join("benches/record").join(name))?;
-        store::write_atomic(&folder.path().join("speed.md"), measured.markdown().as_bytes())?;
-        store::write_atomic(&folder.path().join("speed.json"), measured.json().as_bytes())?;
-        println!("{}", folder.commit()?.display());
-    }
+    let text = measured.markdown();
+    print!("{text}");
+    options.sides.keep(&root, ("speed", &measured.origin), &text, &measured.json())?;
     Ok(0)
 }
 
@@ -99,7 +80,7 @@ fn side_by_side(
         command
     };
     let mut sides = vec![Side::start("own", own("own"))?, Side::start("stock", own("stock"))?];
-    if let Some(python) = &options.python {
+    if let Some(python) = &options.sides.python {
         let layouts: &[&'static str] =
             if mode == "infer" { &["nchw", "channels-last", "onnx"] } else { &["nchw", "channels-last"] };
         let script: PathBuf = root.join("benches/peers/side.py");
@@ -109,7 +90,7 @@ fn side_by_side(
             sides.push(Side::start(layout, command)?);
         }
     }
-    for round in 0..options.rounds {
+    for round in 0..options.sides.rounds {
         for side in &mut sides {
             if side.name == "stock" && round >= STOCK_ROUNDS {
                 continue;

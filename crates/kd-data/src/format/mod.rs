@@ -27,8 +27,8 @@ pub(crate) use dicom::belonging_of;
 pub use dicom::{
     Change, Deidentification, Deidentified, DerivedFacts, DerivedFrom, DicomImage, DicomModality, DicomSegmentation,
     DicomSeries, DicomStack, DicomVolume, Photometric, Retain, Salt, SegmentationFacts, SeriesFacts, Tilt, Uid,
-    UidError, Voi, Window, WindowFunction, deidentify_dicom, find_dicom_stacks, read_dicom, read_dicom_volume,
-    write_derived_series, write_dicom_series, write_fractional_segmentation, write_segmentation,
+    UidError, Voi, Window, WindowFunction, deidentify_dicom, dicom_name, find_dicom_stacks, read_dicom,
+    read_dicom_volume, write_derived_series, write_dicom_series, write_fractional_segmentation, write_segmentation,
 };
 pub use error::FormatError;
 pub use images::{FoundFile, ImageFile, ImageStack, files_below};

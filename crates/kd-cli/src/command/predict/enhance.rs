@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use kd_data::format::{DerivedFacts, NiftiType, write_derived_series, write_nifti_image};
+use kd_data::format::{DerivedFacts, NiftiType, dicom_name, write_derived_series, write_nifti_image};
 use kd_data::prepare::{DenseIntensity, DenseRequest, Placement};
 use kd_enhance::{NetworkSpec, Restorer, Tiling, Unit};
 use kd_image::{Geometry, Image};
@@ -84,7 +84,7 @@ impl RestoringStudent {
     /// What a restored series says about itself.
     fn derived(&self) -> DerivedFacts {
         let derivation = format!("Restored by a neural network, kd {}: {}", env!("CARGO_PKG_VERSION"), self.card.name);
-        DerivedFacts { description: "Restored".into(), derivation: volumes::short(&derivation) }
+        DerivedFacts { description: "Restored".into(), derivation: dicom_name(&derivation) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use kd_core::{Committee, Head};
-use kd_data::format::{SegmentationFacts, gray8_png, gray16_png, write_nifti_labels, write_segmentation};
+use kd_data::format::{SegmentationFacts, dicom_name, gray8_png, gray16_png, write_nifti_labels, write_segmentation};
 use kd_data::store::write_atomic;
 use kd_image::{Image, LabelMap};
 use kd_segment::{NetworkSpec, UNet};
@@ -69,8 +69,8 @@ impl Segmenter {
     fn named(&self) -> SegmentationFacts {
         SegmentationFacts {
             description: "Masks".into(),
-            segments: self.card.classes.iter().skip(1).map(|class| volumes::short(class)).collect(),
-            algorithm: volumes::short(&self.card.name),
+            segments: self.card.classes.iter().skip(1).map(|class| dicom_name(class)).collect(),
+            algorithm: dicom_name(&self.card.name),
             made: crate::host::now(),
         }
     }

@@ -164,11 +164,6 @@ pub(super) fn run<S: VolumeStudent>(args: &PredictArgs, student: &S, device: &st
     Ok(failures.is_empty())
 }
 
-/// A text as DICOM takes it for a name: 64 characters, without backslashes and control characters.
-pub(super) fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && *c != '\\').take(64).collect()
-}
-
 /// A file for a volume's answer; a second one of a name gets a number.
 fn free_name<T>(volume: &str, ending: &str, answers: &[Answer<T>]) -> String {
     let stem = volume.replace('/', "_");

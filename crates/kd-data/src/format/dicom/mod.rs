@@ -47,6 +47,6 @@ pub use uid::{Uid, UidError};
 pub use volume::{DicomSeries, DicomStack, DicomVolume, Tilt, find_dicom_stacks, read_dicom_volume};
 pub use window::{Voi, Window, WindowFunction};
 pub use write::{
-    DerivedFacts, DerivedFrom, DicomModality, SegmentationFacts, SeriesFacts, write_derived_series, write_dicom_series,
-    write_fractional_segmentation, write_segmentation,
+    DerivedFacts, DerivedFrom, DicomModality, SegmentationFacts, SeriesFacts, dicom_name, write_derived_series,
+    write_dicom_series, write_fractional_segmentation, write_segmentation,
 };

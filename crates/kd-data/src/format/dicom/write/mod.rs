@@ -39,6 +39,16 @@ pub(super) fn check_text(what: &str, text: &str, longest: usize) -> Result<(), S
     Ok(())
 }
 
+/// A text as DICOM takes it for a name: 64 characters, without backslashes and control characters.
+///
+/// ```
+/// assert_eq!(kd_data::format::dicom_name("liver\\tumour"), "livertumour");
+/// ```
+#[must_use]
+pub fn dicom_name(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '\\').take(64).collect()
+}
+
 /// What the standard asks for in every image and lets be empty: dates and times, physician, study, birth, sex, maker.
 fn empty_where_missing(set: &mut Attributes) {
     for (group, element) in [
