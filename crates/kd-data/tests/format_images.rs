@@ -87,6 +87,25 @@ fn a_jpeg_whose_bytes_cannot_hold_its_pixels_is_refused() {
     }
 }
 
+/// Found by fuzzing: the decoder goes past the end of a row whose colours are sampled more finely than its brightness.
+#[test]
+fn a_jpeg_whose_colours_are_finer_than_its_brightness_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("colours.jpg");
+    let whole = std::fs::read(oracle("color.jpg")).unwrap();
+    let frame = whole.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
+    for (factors, is_refused) in [([0x22, 0x11, 0x11], false), ([0x11, 0x11, 0x24], true), ([0x21, 0x11, 0x12], true)] {
+        let mut bytes = whole.clone();
+        // Marker, length, precision, rows, columns and number stand before the components; each begins with its name.
+        for (component, factor) in factors.into_iter().enumerate() {
+            bytes[frame + 10 + 3 * component + 1] = factor;
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let text = read_raster(&path).err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(text.contains("sampled most finely"), is_refused, "{factors:x?}: {text}");
+    }
+}
+
 #[test]
 fn pictures_cut_anywhere_are_refused() {
     let folder = tempfile::tempdir().unwrap();

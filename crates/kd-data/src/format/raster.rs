@@ -88,10 +88,7 @@ fn check_palette(bytes: &[u8]) -> Result<(), Problem> {
 }
 
 fn jpeg(bytes: &[u8]) -> Result<DynamicImage, Problem> {
-    // The decoder fills what is missing with grey and says nothing.
-    if !jpeg_is_whole(bytes) {
-        return Err(Problem::truncated("a whole JPEG image", format!("no end marker within {} bytes", bytes.len())));
-    }
+    check_segments(bytes)?;
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
     check_size(&decoder)?;
     // It fills what the last scan lacks, too.
@@ -119,31 +116,48 @@ fn decode(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Problem> {
     Ok(pixels)
 }
 
-/// Walks the segments and the entropy-coded data up to the end marker.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+/// Walks the segments of a JPEG and the entropy-coded data up to the end marker: the decoder fills what is missing with
+/// grey and says nothing.
+fn check_segments(bytes: &[u8]) -> Result<(), Problem> {
+    let cut = || Problem::truncated("a whole JPEG image", format!("no end marker within {} bytes", bytes.len()));
     let mut at = 2;
     loop {
-        let Some(&[0xff, marker]) = bytes.get(at..at + 2) else { return false };
+        let Some(&[0xff, marker]) = bytes.get(at..at + 2) else { return Err(cut()) };
         match marker {
             0xff => at += 1,
-            0xd9 => return true,
+            0xd9 => return Ok(()),
             0x01 | 0xd0..=0xd8 => at += 2,
             _ => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
-                at += 2 + usize::from(u16::from_be_bytes([high, low])).max(2);
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return Err(cut()) };
+                let end = at + 2 + usize::from(u16::from_be_bytes([high, low])).max(2);
+                if matches!(marker, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf) {
+                    check_sampling(bytes.get(at + 4..end).ok_or_else(cut)?)?;
+                }
+                at = end;
                 if marker == 0xda {
                     // A data byte 0xff is followed by 0; restart markers stand inside of the data.
-                    let next = bytes
-                        .get(at..)
-                        .unwrap_or_default()
-                        .windows(2)
-                        .position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff));
-                    let Some(next) = next else { return false };
-                    at += next;
+                    let data = bytes.get(at..).unwrap_or_default();
+                    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+                    at += data.windows(2).position(is_marker).ok_or_else(cut)?;
                 }
             }
         }
     }
+}
+
+/// The decoder takes for granted that the first component of a frame is sampled most finely, and that the others divide
+/// it: it panics at others.
+fn check_sampling(frame: &[u8]) -> Result<(), Problem> {
+    // Bits, height, width and the number of components in front; then three bytes of each.
+    let components = frame.get(6..).unwrap_or_default().chunks_exact(3);
+    let factors: Vec<[u8; 2]> = components.map(|component| [component[1] >> 4, component[1] & 15]).collect();
+    let Some((finest, others)) = factors.split_first() else { return Ok(()) };
+    if others.iter().all(|other| other.iter().zip(finest).all(|(other, finest)| finest.is_multiple_of(*other))) {
+        return Ok(());
+    }
+    let expected = "a JPEG whose first component is sampled most finely, by a multiple of the others";
+    let shown: Vec<String> = factors.iter().map(|[across, down]| format!("{across} × {down}")).collect();
+    Err(Problem::new(expected, format!("factors {}", shown.join(", "))).hint("save it as PNG with another program"))
 }
 
 fn to_image(pixels: DynamicImage) -> Result<Image<2>, Problem> {
