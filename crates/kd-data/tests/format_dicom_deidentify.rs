@@ -185,6 +185,38 @@ fn shifted_dates_keep_their_distance_and_tell_no_day() {
 }
 
 #[test]
+fn safe_private_attributes_stay_where_that_is_asked_for_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut attributes = series(0);
+    attributes.extend([
+        text(0x0019, 0x0011, b"LO", "SIEMENS MR HEADER"),
+        text(0x0019, 0x110C, b"IS", "1234567"),
+        text(0x0019, 0x110B, b"LO", "SECRET place"),
+        text(0x0099, 0x0010, b"LO", "NQHeader"),
+        text(0x0099, 0x1001, b"UI", "1.9.6.5"),
+    ]);
+    let inner = [
+        text(0x2005, 0x0010, b"LO", "Philips MR Imaging DD 001"),
+        text(0x2005, 0x100E, b"FL", "7654"),
+        text(0x2005, 0x1010, b"LO", "SECRET depth"),
+    ];
+    attributes.push((0x0008, 0x2112, b"SQ", item(&inner)));
+    let paths = write(folder.path(), &[file(&attributes)]);
+    let (told, copies) = copied(folder.path(), "safe", &[Retain::SafePrivate], &paths);
+    for kept in ["SIEMENS MR HEADER", "1234567", "NQHeader", "Philips MR Imaging DD 001", "7654", "113111"] {
+        assert!(holds(&copies[0], kept.as_bytes()), "{kept}");
+    }
+    assert!(!holds(&copies[0], SECRET.as_bytes()) && !holds(&copies[0], b"1.9.6.5"));
+    let change = |attribute: &str| told.changes.iter().find(|change| change.attribute == attribute).map(|c| c.action);
+    assert_eq!(change("(0099,1001)"), Some("new UID"));
+    assert_eq!((change("(0019,110B)"), change("(0019,110C)")), (Some("removed"), None));
+    let (_, copies) = copied(folder.path(), "basic", &[], &paths);
+    for gone in ["SIEMENS", "1234567", "NQHeader", "Philips", "7654"] {
+        assert!(!holds(&copies[0], gone.as_bytes()), "{gone}");
+    }
+}
+
+#[test]
 fn every_encoding_comes_through() {
     let folder = tempfile::tempdir().unwrap();
     let explicit = series(0);

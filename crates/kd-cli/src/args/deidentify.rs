@@ -45,4 +45,6 @@ pub(crate) enum RetainName {
     FullDates,
     /// Dates that are all the same number of days earlier for a patient, drawn from the salt; times as they are
     ShiftedDates,
+    /// Private attributes that the standard lists as holding nothing of a person, such as diffusion weighting
+    SafePrivate,
 }

@@ -76,5 +76,6 @@ fn retain(name: RetainName) -> Retain {
         RetainName::PatientCharacteristics => Retain::PatientCharacteristics,
         RetainName::FullDates => Retain::FullDates,
         RetainName::ShiftedDates => Retain::ShiftedDates,
+        RetainName::SafePrivate => Retain::SafePrivate,
     }
 }

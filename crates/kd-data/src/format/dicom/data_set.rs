@@ -54,6 +54,17 @@ pub(crate) struct Element<'a> {
     pub(crate) value: Value<'a>,
 }
 
+impl Element<'_> {
+    /// The representation that the attribute has, also where the file does not say.
+    pub(super) fn meant_vr(&self, tag: Tag) -> [u8; 2] {
+        match (&self.value, &self.vr) {
+            (Value::Items(_), _) => *b"SQ",
+            (_, b"  " | b"UN") => dictionary::vr(tag).unwrap_or(self.vr),
+            _ => self.vr,
+        }
+    }
+}
+
 /// Attributes by tag.
 #[derive(Default)]
 pub(crate) struct DataSet<'a> {

@@ -7,8 +7,8 @@ use super::super::dictionary;
 use super::super::encode::Encoder;
 use super::super::tag::{self, Tag};
 use super::super::uid::Uid;
-use super::Deidentification;
 use super::profile::{Action, Retain, action};
+use super::{Deidentification, private};
 use crate::calendar::Date;
 use crate::format::error::Problem;
 
@@ -90,7 +90,7 @@ impl Cleaner<'_> {
                     }
                     added.write(tag, into)?;
                 }
-                None => self.element(tag, element, into, changes)?,
+                None => self.element(set, tag, element, into, changes)?,
             }
         }
         more.into_iter().try_for_each(|(tag, added)| added.write(tag, into))
@@ -98,13 +98,19 @@ impl Cleaner<'_> {
 
     fn element(
         &self,
+        set: &DataSet<'_>,
         tag: Tag,
         element: &Element<'_>,
         into: &mut Encoder,
         changes: &mut Changes,
     ) -> Result<(), Problem> {
-        let vr = if matches!(element.value, Value::Items(_)) { *b"SQ" } else { meant(tag, element.vr) };
-        let action = action(tag, vr, &self.request.retain);
+        let vr = element.meant_vr(tag);
+        let is_private = !tag.0.is_multiple_of(2);
+        let action = if is_private && self.request.retain.contains(&Retain::SafePrivate) {
+            private::action(set, tag, vr)
+        } else {
+            action(tag, vr, &self.request.retain)
+        };
         if action != Action::Keep && tag.1 != 0 {
             changes.insert(tag, action);
         }
@@ -156,11 +162,6 @@ impl Cleaner<'_> {
             (Tag(0x0028, 0x0303), text(temporal)),
         ])
     }
-}
-
-/// The representation that an attribute has, where the file does not say.
-fn meant(tag: Tag, vr: [u8; 2]) -> [u8; 2] {
-    if vr == *b"  " || vr == *b"UN" { dictionary::vr(tag).unwrap_or(vr) } else { vr }
 }
 
 /// An attribute that was not there, or not so.

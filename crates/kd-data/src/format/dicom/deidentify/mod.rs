@@ -1,6 +1,7 @@
 //! Copies of DICOM files without what names a person: the Basic Application Level Confidentiality Profile of PS3.15.
 
 mod clean;
+mod private;
 mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,10 @@ impl Deidentified {
 ///   table leaves a choice by kind of object, the one that no kind forbids. Sequences that were to hold a dummy are empty.
 /// - Beyond the profile: all private attributes, overlays and curves go, and so does every attribute that the standard
 ///   does not know; a person's name that the table does not list is emptied.
+/// - With [`Retain::SafePrivate`] those private attributes stay that table E.3.10-1 lists under the name of their creator,
+///   and that name. Identifiers among them become new ones; one that holds a person's name, a date or a time goes, since
+///   none of the table does, and so does a sequence that cannot be looked into. What a file itself calls safe (Private
+///   Data Element Characteristics Sequence) is not believed.
 /// - Patient ID and name become one salted hash, which is the same in all files of a patient. UIDs become new ones,
 ///   consistent over all files. Other copies with another salt cannot be joined with these.
 /// - With [`Retain::ShiftedDates`] all dates of a patient become the same number of days earlier, one month to ten years,

@@ -49,17 +49,21 @@ pub enum Retain {
     /// Dates that are as many days earlier as all others of the patient, and times as they are (113107): how long after
     /// one another things happened, and not when.
     ShiftedDates,
+    /// Private attributes that the standard lists as holding nothing of a person (113111), such as diffusion weighting
+    /// and the factors of PET uptake.
+    SafePrivate,
 }
 
 impl Retain {
     /// Every option.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Uids,
         Self::Device,
         Self::Institution,
         Self::PatientCharacteristics,
         Self::FullDates,
         Self::ShiftedDates,
+        Self::SafePrivate,
     ];
 
     /// Name on the command line.
@@ -72,6 +76,7 @@ impl Retain {
             Self::PatientCharacteristics => "patient-characteristics",
             Self::FullDates => "full-dates",
             Self::ShiftedDates => "shifted-dates",
+            Self::SafePrivate => "safe-private",
         }
     }
 
@@ -85,18 +90,21 @@ impl Retain {
             Self::PatientCharacteristics => ("113108", "Retain Patient Characteristics Option"),
             Self::FullDates => ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
             Self::ShiftedDates => ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+            Self::SafePrivate => ("113111", "Retain Safe Private Option"),
         }
     }
 
-    const fn letter(self) -> u8 {
-        match self {
+    /// The option's mark in the table of attributes, where it is there.
+    const fn letter(self) -> Option<u8> {
+        Some(match self {
             Self::Uids => b'u',
             Self::Device => b'd',
             Self::Institution => b'i',
             Self::PatientCharacteristics => b'p',
             // The table has both for the same attributes.
             Self::FullDates | Self::ShiftedDates => b't',
-        }
+            Self::SafePrivate => return None,
+        })
     }
 }
 
@@ -119,10 +127,11 @@ static TABLE: LazyLock<BTreeMap<Tag, Row>> = LazyLock::new(|| {
     dictionary::entries(include_str!("confidentiality.txt")).filter_map(row).collect()
 });
 
-/// What becomes of an attribute of this representation under these options.
+/// What becomes of an attribute of this representation under these options; private ones that are safe are told in
+/// `private.rs`, since that hangs on what stands beside them.
 pub(super) fn action(tag: Tag, vr: [u8; 2], retain: &BTreeSet<Retain>) -> Action {
     if let Some(row) = TABLE.get(&tag) {
-        let kept = |option: &Retain| row.kept_by.contains(&option.letter());
+        let kept = |option: &Retain| option.letter().is_some_and(|letter| row.kept_by.contains(&letter));
         if retain.iter().any(|option| *option != Retain::ShiftedDates && kept(option)) {
             return Action::Keep;
         }
