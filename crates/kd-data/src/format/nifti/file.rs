@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use super::header::NiftiHeader;
 use super::raw::{RawHeader, SIZE_1, SIZE_2, kind};
@@ -19,6 +19,8 @@ use crate::format::error::Problem;
 const DEFLATE_LIMIT: u64 = 1100;
 /// Bytes behind the voxels of a gzip stream that are unpacked to reach its checksum.
 const LONGEST_TAIL: u64 = 1 << 20;
+/// Bytes taken from the disk at once: the unpacker works on them in one go and keeps its window between two such goes.
+const READ_AHEAD: usize = 1 << 18;
 /// Taken at once for unpacked voxels; beyond it memory grows with what is really there.
 const FIRST_RESERVE: usize = 16 << 20;
 
@@ -36,7 +38,7 @@ impl Stream {
         let failed = |source| FormatError::read(path, source);
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut reader = BufReader::with_capacity(READ_AHEAD, file);
         let is_gzip = io::BufRead::fill_buf(&mut reader).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
         let most = if is_gzip { length.saturating_mul(DEFLATE_LIMIT) } else { length };
         let reader: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
