@@ -48,10 +48,11 @@ const NONE: u32 = u32::MAX;
 fn squared_distances(shape: [usize; 3], spacing_mm: [f64; 3], features: &[bool]) -> Vec<f64> {
     let size = shape[1] * shape[2];
     let steps = steps_along_depth(features, size);
+    let squares = Squares::new(shape, spacing_mm);
     let mut squared = vec![f64::INFINITY; features.len()];
     squared.par_chunks_mut(size).zip(steps.par_chunks(size)).for_each_init(
         || Lines::new(shape, spacing_mm),
-        |lines, (out, steps)| Plane::new(steps, shape, spacing_mm).envelopes(lines, out),
+        |lines, (out, steps)| Plane { steps, squares: &squares }.envelopes(lines, out),
     );
     squared
 }
@@ -68,6 +69,7 @@ pub(crate) fn by_plane<T: Send>(
 ) -> Vec<T> {
     let size = shape[1] * shape[2];
     let steps = steps_along_depth(features, size);
+    let squares = Squares::new(shape, spacing_mm);
     let planes = steps.par_chunks(size).zip(wanted.par_chunks(size)).enumerate();
     let taken = planes.map_init(
         || (Lines::new(shape, spacing_mm), vec![f64::INFINITY; size]),
@@ -75,7 +77,7 @@ pub(crate) fn by_plane<T: Send>(
             if !wanted.contains(&true) {
                 return None;
             }
-            let plane = Plane::new(steps, shape, spacing_mm);
+            let plane = Plane { steps, squares: &squares };
             if !plane.search(wanted, out) {
                 plane.envelopes(lines, out);
             }
@@ -105,56 +107,67 @@ fn steps_along_depth(features: &[bool], plane: usize) -> Vec<u32> {
     steps
 }
 
+/// Squared distances in mm² of so many steps along each axis.
+struct Squares {
+    depth: Vec<f64>,
+    height: Vec<f64>,
+    width: Vec<f64>,
+}
+
+impl Squares {
+    fn new(shape: [usize; 3], spacing_mm: [f64; 3]) -> Self {
+        let [depth, height, width] = std::array::from_fn(|axis| {
+            (0..shape[axis]).map(|steps| (steps as f64 * spacing_mm[axis]).powi(2)).collect()
+        });
+        Self { depth, height, width }
+    }
+
+    /// Along the depth, where a column may have no feature.
+    fn of_depth(&self, steps: u32) -> f64 {
+        self.depth.get(steps as usize).copied().unwrap_or(f64::INFINITY)
+    }
+}
+
 /// The steps along the depth of one plane.
 struct Plane<'a> {
     steps: &'a [u32],
-    height: usize,
-    width: usize,
-    spacing_mm: [f64; 3],
+    squares: &'a Squares,
 }
 
-impl<'a> Plane<'a> {
-    fn new(steps: &'a [u32], shape: [usize; 3], spacing_mm: [f64; 3]) -> Self {
-        Self { steps, height: shape[1], width: shape[2], spacing_mm }
-    }
-
+impl Plane<'_> {
     /// Writes every point's squared distance, in a time that does not depend on the distances.
     fn envelopes(&self, lines: &mut Lines, out: &mut [f64]) {
-        for (out, &count) in out.iter_mut().zip(self.steps) {
-            *out = self.squared(count);
+        let width = self.squares.width.len();
+        for (out, &steps) in out.iter_mut().zip(self.steps) {
+            *out = self.squares.of_depth(steps);
         }
-        for column in 0..self.width {
-            lines.column.load(out[column..].iter().step_by(self.width).copied());
-            lines.column.lower(out[column..].iter_mut().step_by(self.width));
+        for column in 0..width {
+            lines.column.load(out[column..].iter().step_by(width).copied());
+            lines.column.lower(out[column..].iter_mut().step_by(width));
         }
-        for out in out.chunks_exact_mut(self.width) {
+        for out in out.chunks_exact_mut(width) {
             lines.row.load(out.iter().copied());
             lines.row.lower(out.iter_mut());
         }
-    }
-
-    /// Squared distance along the depth.
-    fn squared(&self, count: u32) -> f64 {
-        if count == NONE { f64::INFINITY } else { (f64::from(count) * self.spacing_mm[0]).powi(2) }
     }
 
     /// Writes the squared distance at the wanted points alone, looking outwards from each as far as a smaller one can lie.
     /// Two surfaces are near each other as a rule, and then this takes a few steps a point. `false` where it would take
     /// more than the envelopes, whose time does not depend on the distance.
     fn search(&self, wanted: &[bool], out: &mut [f64]) -> bool {
+        let (height, width) = (self.squares.height.len(), self.squares.width.len());
         let mut budget = 4 * self.steps.len();
         for (point, _) in wanted.iter().enumerate().filter(|&(_, &wanted)| wanted) {
-            let (row, column) = (point / self.width, point % self.width);
-            let mut best = self.squared(self.steps[point]);
-            for apart in 0..=row.max(self.height - 1 - row) {
-                let vertical = (self.spacing_mm[1] * apart as f64).powi(2);
+            let (row, column) = (point / width, point % width);
+            let mut best = self.squares.of_depth(self.steps[point]);
+            for (apart, &vertical) in self.squares.height.iter().enumerate() {
                 if vertical >= best {
                     break;
                 }
                 let above = row.checked_sub(apart);
-                let below = Some(row + apart).filter(|&row| row < self.height && apart > 0);
+                let below = Some(row + apart).filter(|&row| row < height && apart > 0);
                 for row in above.into_iter().chain(below) {
-                    let line = &self.steps[row * self.width..][..self.width];
+                    let line = &self.steps[row * width..][..width];
                     best = self.search_line(line, column, vertical, best, &mut budget);
                 }
                 if budget == 0 {
@@ -168,16 +181,20 @@ impl<'a> Plane<'a> {
 
     /// The smaller of `best` and what a line at the squared distance `vertical` has around `column`.
     fn search_line(&self, line: &[u32], column: usize, vertical: f64, mut best: f64, budget: &mut usize) -> f64 {
-        for apart in 0..=column.max(line.len() - 1 - column) {
-            let horizontal = (self.spacing_mm[2] * apart as f64).powi(2);
+        let (left, right) = line.split_at(column);
+        let mut left = left.iter().rev();
+        let mut right = right.iter();
+        let mut nearest = right.next().copied().unwrap_or(NONE);
+        let mut looked = 0;
+        for horizontal in &self.squares.width {
             if vertical + horizontal >= best {
                 break;
             }
-            let left = column.checked_sub(apart).map_or(NONE, |at| line[at]);
-            let right = line.get(column + apart).copied().unwrap_or(NONE);
-            best = best.min(self.squared(left.min(right)) + vertical + horizontal);
-            *budget = budget.saturating_sub(1);
+            best = best.min(self.squares.of_depth(nearest) + vertical + horizontal);
+            nearest = left.next().copied().unwrap_or(NONE).min(right.next().copied().unwrap_or(NONE));
+            looked += 1;
         }
+        *budget = budget.saturating_sub(looked);
         best
     }
 }
@@ -268,7 +285,7 @@ mod tests {
             assert!((all[index] - some[index]).abs() <= 1e-12 * all[index]);
         }
         let steps = steps_along_depth(&features, 24 * 31);
-        let plane = Plane::new(&steps[..24 * 31], shape, spacing_mm);
+        let plane = Plane { steps: &steps[..24 * 31], squares: &Squares::new(shape, spacing_mm) };
         assert_eq!(plane.search(&wanted[..24 * 31], &mut vec![0.0; 24 * 31]), is_searched);
     }
 
