@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
-use kd_data::format::{Nifti, NotFinite, sniff};
+use kd_data::format::{Nifti, NotFinite, NpyValue, sniff};
 use kd_data::host::peak_memory_bytes;
 use kd_image::Intensity;
 use rand::{Rng, RngExt, SeedableRng};
@@ -201,4 +201,35 @@ fn a_changed_voxel_in_a_gzip_stream_is_found_by_its_checksum() {
         bytes[at] ^= 0x10;
         assert!(!read_all(changed.put(&bytes), "packed"), "byte {at}");
     }
+}
+
+#[test]
+fn a_gzip_stream_of_several_blocks_is_read_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = nifti_files::document();
+    let case = document["cases"].as_array().unwrap().iter().find(|case| case["name"] == "little-u1").unwrap();
+    let mut whole = nifti_files::bytes(case["files"]["little-u1.nii"].as_str().unwrap())[..352].to_vec();
+    let axes = [211_i16, 160, 100];
+    for (axis, points) in axes.iter().enumerate() {
+        whole[42 + 2 * axis..44 + 2 * axis].copy_from_slice(&points.to_le_bytes());
+    }
+    let mut voxels = vec![0; 211 * 160 * 100];
+    ChaCha8Rng::seed_from_u64(7).fill_bytes(&mut voxels);
+    whole.extend_from_slice(&voxels);
+    let good = packed(&whole);
+    let changed = Changed::new(folder.path(), "changed.nii.gz");
+
+    let NpyValue::U8(read) = Nifti::open(changed.put(&good)).unwrap().stored() else { panic!("another type") };
+    assert_eq!(read.shape, [100, 160, 211]);
+    assert!(read.values == voxels, "the voxels differ");
+    for length in [good.len() / 3, good.len() / 2, good.len() - 9] {
+        let text = Nifti::open(changed.put(&good[..length])).unwrap_err().to_string();
+        assert!(text.contains("expected a whole gzip stream"), "{length} bytes: {text}");
+    }
+    let mut bytes = good.clone();
+    bytes[good.len() / 2] ^= 0x10;
+    assert!(Nifti::open(changed.put(&bytes)).is_err());
+    let fewer = packed(&whole[..whole.len() - 1]);
+    let text = Nifti::open(changed.put(&fewer)).unwrap_err().to_string();
+    assert!(text.contains("3376000 bytes") && text.contains("3375999"), "{text}");
 }
