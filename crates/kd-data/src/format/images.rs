@@ -3,6 +3,7 @@
 //! Prediction has no manifest to lean on, so what a file holds is told by its content, and each image gets a name that
 //! leads back to it without the path above the folder that was given.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use kd_image::{Geometry, Image, Intensity};
@@ -24,22 +25,32 @@ pub struct FoundFile {
 
 /// All files below a folder, sorted by name; names that begin with a dot are left out, as file managers do.
 ///
+/// # Policy
+/// Links are followed. A folder is entered once, by its own name where it has one here, so a link that leads back up ends
+/// there.
+///
 /// # Errors
 /// [`FileError`] for a folder that cannot be listed.
 pub fn files_below(folder: &Path) -> Result<Vec<FoundFile>, FileError> {
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(inside) = folders.pop() {
+    let (mut folders, mut links) = (vec![folder.to_path_buf()], BTreeSet::new());
+    let mut entered = HashSet::new();
+    while let Some(inside) = folders.pop().or_else(|| links.pop_first()) {
         let failed = |source| FileError::new("list", &inside, folder, source);
+        if !entered.insert(std::fs::canonicalize(&inside).map_err(failed)?) {
+            continue;
+        }
         for entry in std::fs::read_dir(&inside).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
             let path = entry.path();
-            // A link to a folder may lead back up, so only real folders are entered; a link to a file is a file.
-            if entry.file_type().map_err(failed)?.is_dir() {
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
                 folders.push(path);
+            } else if kind.is_symlink() && path.is_dir() {
+                links.insert(path);
             } else {
                 let bytes = std::fs::metadata(&path).map_or(0, |facts| facts.len());
                 files.push(FoundFile { name: relative_name(&path, folder), path, bytes });
@@ -277,6 +288,25 @@ mod tests {
         }
         let names: Vec<String> = files_below(folder.path()).unwrap().into_iter().map(|file| file.name).collect();
         assert_eq!(names, ["a.png", "b/x.png"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn linked_folders_are_entered_once_and_a_link_back_up_ends() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, elsewhere) = (folder.path().join("tree"), folder.path().join("elsewhere"));
+        for (inside, name) in [(tree.join("b"), "x.png"), (elsewhere.clone(), "y.png")] {
+            std::fs::create_dir_all(&inside).unwrap();
+            std::fs::write(inside.join(name), [1]).unwrap();
+        }
+        symlink(&elsewhere, tree.join("c")).unwrap();
+        symlink(&elsewhere, tree.join("d")).unwrap();
+        symlink(&tree, tree.join("b/back")).unwrap();
+        symlink(tree.join("b"), tree.join("a")).unwrap();
+        symlink(tree.join("b/x.png"), tree.join("z.png")).unwrap();
+        let names: Vec<String> = files_below(&tree).unwrap().into_iter().map(|file| file.name).collect();
+        assert_eq!(names, ["b/x.png", "c/y.png", "z.png"]);
     }
 
     #[test]
