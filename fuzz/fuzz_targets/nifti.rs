@@ -11,10 +11,12 @@ kd_fuzz::bounded!();
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let path = file(bytes, "nii");
     let Some(nifti) = told(Nifti::open(&path)) else { return };
-    let _ = nifti.stored();
+    let _ = told(nifti.bytes_behind());
+    let _ = told(nifti.stored());
     if let Some(meant) = told(nifti.meant(NotFinite::Replace(0.0))) {
         assert!(meant.values.iter().all(|value| value.is_finite()), "a voxel that is no number");
     }
-    let _ = told(nifti.volume(0, Intensity::Hounsfield, NotFinite::Refuse));
+    let _ = told(nifti.image(Intensity::Hounsfield, NotFinite::Refuse));
+    let _ = told(nifti.channels(Intensity::Arbitrary, NotFinite::Refuse));
     let _ = told(nifti.labels(4));
 });

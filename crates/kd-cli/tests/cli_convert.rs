@@ -21,7 +21,7 @@ fn a_volume_keeps_values_and_grid_and_takes_the_smallest_exact_type() {
     assert_eq!((&told["dtype"], &told["shape"]), (&"int16".into(), &serde_json::json!([2, 3, 4])));
     let back = Nifti::open(&folder.path().join("b.nii.gz")).unwrap();
     assert_eq!(back.header().datatype, NiftiType::I16);
-    assert_eq!(back.volume(0, Intensity::Arbitrary, NotFinite::Refuse).unwrap(), whole);
+    assert_eq!(back.image(Intensity::Arbitrary, NotFinite::Refuse).unwrap(), whole);
     let told = kd(folder.path(), &["inspect", "b.nii.gz", "--json"]).exits(0).json();
     assert_eq!(told["contents"]["dtype"], "int16", "{told}");
     assert_eq!(told["contents"]["range"]["low"], -5.0);

@@ -160,7 +160,7 @@ fn noise_is_learned_away_and_a_student_restores_a_volume_on_its_grid() {
     let slices = files_below(&folder.path().join("derived/series-1")).unwrap();
     let slices: Vec<_> = slices.into_iter().map(|file| file.path).collect();
     let series = read_dicom_volume(&slices, Tilt::Refuse).unwrap().image;
-    let nifti = Nifti::open(&restored).unwrap().volume(0, Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+    let nifti = Nifti::open(&restored).unwrap().image(Intensity::Hounsfield, NotFinite::Refuse).unwrap();
     assert!(series.geometry().same_grid(nifti.geometry(), 1e-3), "{} and {}", series.geometry(), nifti.geometry());
     let range = nifti.values().iter().fold(0.0f32, |most, value| most.max(value.abs())) * 2.0;
     let off = series.values().iter().zip(nifti.values()).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
@@ -257,7 +257,7 @@ fn measured_pairs_are_learned_from_as_they_are() {
     kd(root, &["data", "get", "dataset.toml"]).exits(0);
     kd(root, &["data", "export", "dataset.toml", "clean", "--format", "nifti"]).exits(0);
     for file in files_below(&root.join("clean")).unwrap() {
-        let clean = Nifti::open(&file.path).unwrap().volume(0, Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+        let clean = Nifti::open(&file.path).unwrap().image(Intensity::Hounsfield, NotFinite::Refuse).unwrap();
         // A checkerboard of 40 HU, which no draw of noise would give.
         let noisy = clean.values().iter().enumerate().map(|(n, value)| {
             let [x, y] = [n % 32, n / 32 % 32];

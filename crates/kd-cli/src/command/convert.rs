@@ -81,7 +81,7 @@ fn values(args: &ConvertArgs, meaning: Meaning, name: &str, out: &Output) -> Res
             (FileFormat::Dicom, Meaning::Raw) => Ok(read_dicom(&args.input)?.raw().clone()),
             (FileFormat::Dicom, Meaning::Modality) => Ok(NpyValue::F32(read_dicom(&args.input)?.modality()?)),
             (FileFormat::Dicom, Meaning::Display) => Ok(NpyValue::U8(read_dicom(&args.input)?.display(Voi::File)?)),
-            (FileFormat::Nifti, Meaning::Raw) => Ok(Nifti::open(&args.input)?.stored()),
+            (FileFormat::Nifti, Meaning::Raw) => Ok(Nifti::open(&args.input)?.stored()?),
             (FileFormat::Nifti, Meaning::Modality) => {
                 Ok(NpyValue::F32(Nifti::open(&args.input)?.meant(NotFinite::Refuse)?))
             }
@@ -139,14 +139,7 @@ fn read(args: &ConvertArgs) -> Result<Image<3>> {
 
 fn volume(args: &ConvertArgs) -> Result<Image<3>> {
     match sniff(&args.input)? {
-        FileFormat::Nifti => {
-            let file = Nifti::open(&args.input)?;
-            let volumes = file.header().n_volumes();
-            if volumes != 1 {
-                bail!("file holds {volumes} volumes (dim {:?}), expected 1", file.header().dims);
-            }
-            Ok(file.volume(0, Intensity::Arbitrary, NotFinite::Refuse)?)
-        }
+        FileFormat::Nifti => Ok(Nifti::open(&args.input)?.image(Intensity::Arbitrary, NotFinite::Refuse)?),
         FileFormat::Dicom => Ok(read_dicom_volume(std::slice::from_ref(&args.input), Tilt::Refuse)?.image),
         other => {
             bail!(

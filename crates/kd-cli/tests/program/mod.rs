@@ -145,7 +145,7 @@ REPORTED
 pub(crate) fn ct_series(nifti: &Path, folder: &Path) {
     use kd_data::format::{DicomModality, Nifti, NotFinite, SeriesFacts, write_dicom_series};
     let file = Nifti::open(nifti).unwrap();
-    let image = file.volume(0, kd_image::Intensity::Hounsfield, NotFinite::Refuse).unwrap();
+    let image = file.image(kd_image::Intensity::Hounsfield, NotFinite::Refuse).unwrap();
     let facts = SeriesFacts {
         modality: DicomModality::Ct,
         study: None,

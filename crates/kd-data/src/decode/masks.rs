@@ -327,9 +327,7 @@ impl ReadMasked<3> for MaskedDataset<3> {
                 Some(grid) => same_grid(found, grid, case, "channel")?,
                 None => grid = Some(found.clone()),
             }
-            for volume in 0..per_file {
-                values.append(&mut file.volume(volume, facts.intensity, NotFinite::Refuse)?.into_values());
-            }
+            values.append(&mut file.channels(facts.intensity, NotFinite::Refuse)?.into_values());
         }
         let image = grid.map(|grid| Image::new(facts.channels, grid, facts.intensity, values));
         let image = match image {

@@ -218,13 +218,7 @@ impl VolumeDataset {
                 hint: "a series in time is imported one volume at a time; colours are no channels",
             });
         }
-        let grid = header.geometry.clone();
-        let mut values = Vec::new();
-        for channel in 0..facts.channels {
-            values.append(&mut file.volume(channel, facts.intensity, NotFinite::Refuse)?.into_values());
-        }
-        Image::new(facts.channels, grid, facts.intensity, values)
-            .map_err(|refused| self.differs(index, "values", "one for each voxel".into(), refused.to_string()))
+        Ok(file.channels(facts.intensity, NotFinite::Refuse)?)
     }
 
     fn read_series(&self, index: usize, paths: &[PathBuf]) -> Result<Image<3>, DecodeError> {

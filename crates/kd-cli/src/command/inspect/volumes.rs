@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use kd_data::format::{Nifti, NotFinite, NpyValue, read_dicom};
-use kd_image::{Geometry, Intensity};
+use kd_image::Geometry;
 use serde_json::json;
 
 use super::{Facts, range};
@@ -27,18 +27,21 @@ pub(super) fn nifti(path: &Path, facts: &mut Facts) -> Result<&'static str> {
     for warning in &header.warnings {
         facts.warn(warning.clone());
     }
+    match file.bytes_behind()? {
+        0 => {}
+        behind => facts.warn(format!("{behind} bytes behind the voxels are ignored")),
+    }
     if header.datatype.colours().is_some() {
         return Ok("colours");
     }
-    let mut values = Vec::new();
-    for volume in 0..header.n_volumes() {
-        // A number that is none is told, and the file is looked into all the same.
-        match file.volume(volume, Intensity::Arbitrary, NotFinite::Refuse) {
-            Ok(image) => values.extend(image.values().iter().map(|&value| f64::from(value))),
-            Err(refused) => facts.warn(refused.to_string()),
+    // A number that is none is told, and the file is looked into all the same.
+    match file.meant(NotFinite::Refuse) {
+        Ok(meant) => {
+            let values: Vec<f64> = meant.values.iter().map(|&value| f64::from(value)).collect();
+            range(&values, "", facts);
         }
+        Err(refused) => facts.warn(refused.to_string()),
     }
-    range(&values, "", facts);
     Ok("volume")
 }
 

@@ -93,11 +93,7 @@ fn slices(answer: &Image<3>, truth: &Image<3>, range: &ScoreRange, metrics: &[Me
 /// A volume, or a picture as a volume of one slice.
 fn image(file: &CaseFile) -> Result<Image<3>> {
     if file.format == FileFormat::Nifti {
-        let nifti = Nifti::open(&file.path)?;
-        if nifti.header().n_volumes() != 1 {
-            bail!("file holds {} volumes, expected 1", nifti.header().n_volumes());
-        }
-        return Ok(nifti.volume(0, Intensity::Arbitrary, NotFinite::Refuse)?);
+        return Ok(Nifti::open(&file.path)?.image(Intensity::Arbitrary, NotFinite::Refuse)?);
     }
     let image = read_raster(&file.path)?;
     if image.channels() != 1 {

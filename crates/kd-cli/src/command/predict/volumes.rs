@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use kd_data::format::{
     DerivedFrom, DicomStack, FileFormat, Nifti, NotFinite, Tilt, files_below, find_dicom_stacks, read_raster, sniff,
     table_csv,
 };
 use kd_data::prepare::one_slice;
 use kd_data::store::{StagedFolder, write_atomic};
-use kd_image::{Geometry, Image, Intensity};
+use kd_image::{Image, Intensity};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -280,12 +280,5 @@ fn nifti(path: &Path, channels: usize) -> Result<Image<3>> {
             header.dims
         );
     }
-    let mut values = Vec::new();
-    let mut grid: Option<Geometry<3>> = None;
-    for volume in 0..channels {
-        let image = file.volume(volume, Intensity::Arbitrary, NotFinite::Refuse)?;
-        grid = Some(image.geometry().clone());
-        values.extend(image.into_values());
-    }
-    Ok(Image::new(channels, grid.context("a network takes one channel or more")?, Intensity::Arbitrary, values)?)
+    Ok(file.channels(Intensity::Arbitrary, NotFinite::Refuse)?)
 }

@@ -1,11 +1,12 @@
 //! From stored bytes to numbers: as they are, as they are meant, as labels.
 
-use rayon::prelude::*;
+use std::path::Path;
 
 use super::datatype::NiftiType;
+use super::file::read_voxels;
 use super::header::NiftiHeader;
 use crate::format::error::Problem;
-use crate::format::{NpyArray, NpyValue};
+use crate::format::{FormatError, NpyArray, NpyValue};
 
 /// What to do with a voxel that is no finite number: NaN and infinities mark what was not measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,34 +20,32 @@ pub enum NotFinite {
 /// How far from a whole number a scaled label may lie: a slope of 32 bits does not multiply exactly.
 const WHOLE: f64 = 1e-4;
 
-/// Voxels that one thread turns into numbers at a time.
-const PIECE: usize = 1 << 18;
-
-/// Every item of `bytes` as a number of one type, passed on.
+/// Appends every item of `bytes` as a number of one type, passed on.
 macro_rules! each {
-    ($kind:ty, $bytes:expr, $big_endian:expr, $each:expr) => {{
+    ($kind:ty, $bytes:expr, $big_endian:expr, $values:expr, $each:expr) => {{
         let (items, _) = $bytes.as_chunks::<{ size_of::<$kind>() }>();
-        let items = items.par_iter().with_min_len(PIECE);
         if $big_endian {
-            items.map(|item| ($each)(<$kind>::from_be_bytes(*item))).collect()
+            $values.extend(items.iter().map(|item| ($each)(<$kind>::from_be_bytes(*item))));
         } else {
-            items.map(|item| ($each)(<$kind>::from_le_bytes(*item))).collect()
+            $values.extend(items.iter().map(|item| ($each)(<$kind>::from_le_bytes(*item))));
         }
     }};
 }
 
 /// The voxels as stored, slowest axis first, at least `[depth, rows, columns]`; colours come last.
-pub(super) fn stored(header: &NiftiHeader, bytes: &[u8]) -> NpyValue {
+pub(super) fn stored(path: &Path, header: &NiftiHeader) -> Result<NpyValue, FormatError> {
     let shape = shape_of(header);
     macro_rules! array {
-        ($variant:ident, $kind:ty) => {
-            NpyValue::$variant(NpyArray { shape, values: each!($kind, bytes, header.big_endian, |value: $kind| value) })
-        };
+        ($variant:ident, $kind:ty) => {{
+            let values = read_voxels(path, header, |block, values| {
+                each!($kind, block, header.big_endian, values, |value: $kind| value);
+                Ok(())
+            })?;
+            NpyValue::$variant(NpyArray { shape, values })
+        }};
     }
-    match header.datatype {
-        NiftiType::U8 | NiftiType::Rgb24 | NiftiType::Rgba32 => {
-            NpyValue::U8(NpyArray { shape, values: bytes.to_vec() })
-        }
+    Ok(match header.datatype {
+        NiftiType::U8 | NiftiType::Rgb24 | NiftiType::Rgba32 => array!(U8, u8),
         NiftiType::I8 => array!(I8, i8),
         NiftiType::U16 => array!(U16, u16),
         NiftiType::I16 => array!(I16, i16),
@@ -56,7 +55,7 @@ pub(super) fn stored(header: &NiftiHeader, bytes: &[u8]) -> NpyValue {
         NiftiType::I64 => array!(I64, i64),
         NiftiType::F32 => array!(F32, f32),
         NiftiType::F64 => array!(F64, f64),
-    }
+    })
 }
 
 /// Axes of an array of all voxels: single axes behind the third are dropped at the end, missing ones up to it are 1.
@@ -67,30 +66,32 @@ pub(super) fn shape_of(header: &NiftiHeader) -> Vec<usize> {
 }
 
 /// The numbers that are meant, in `f32`; colours stay interleaved.
-///
-/// `bytes` holds whole voxels; `first` is the number of the first of them, for errors.
-pub(super) fn meant(
-    header: &NiftiHeader,
-    bytes: &[u8],
-    first: usize,
-    not_finite: NotFinite,
-) -> Result<Vec<f32>, Problem> {
-    let big_endian = header.big_endian;
+pub(super) fn meant(path: &Path, header: &NiftiHeader, not_finite: NotFinite) -> Result<Vec<f32>, FormatError> {
+    let may_be_odd = matches!(header.datatype, NiftiType::F32 | NiftiType::F64) || header.scaling.is_some();
+    read_voxels(path, header, |block, values| {
+        let first = values.len();
+        append_meant(header, block, values);
+        if may_be_odd { settle(header, block, first, not_finite, &mut values[first..]) } else { Ok(()) }
+    })
+}
+
+fn append_meant(header: &NiftiHeader, block: &[u8], values: &mut Vec<f32>) {
     // One pass each, so that the compiler sees a loop without a choice in it.
     macro_rules! numbers {
         ($kind:ty) => {
             match header.scaling {
                 #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-                None => each!($kind, bytes, big_endian, |value: $kind| value as f32),
+                None => each!($kind, block, header.big_endian, values, |value: $kind| value as f32),
                 #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
                 Some(scaling) => {
                     let (slope, intercept) = (scaling.slope, scaling.intercept);
-                    each!($kind, bytes, big_endian, |value: $kind| (value as f64 * slope + intercept) as f32)
+                    let meant = |value: $kind| (value as f64 * slope + intercept) as f32;
+                    each!($kind, block, header.big_endian, values, meant);
                 }
             }
         };
     }
-    let mut values: Vec<f32> = match header.datatype {
+    match header.datatype {
         NiftiType::U8 | NiftiType::Rgb24 | NiftiType::Rgba32 => numbers!(u8),
         NiftiType::I8 => numbers!(i8),
         NiftiType::U16 => numbers!(u16),
@@ -101,25 +102,21 @@ pub(super) fn meant(
         NiftiType::I64 => numbers!(i64),
         NiftiType::F32 => numbers!(f32),
         NiftiType::F64 => numbers!(f64),
-    };
-    let may_be_odd = matches!(header.datatype, NiftiType::F32 | NiftiType::F64) || header.scaling.is_some();
-    if may_be_odd {
-        settle(header, bytes, first, not_finite, &mut values)?;
     }
-    Ok(values)
 }
 
+/// Looks for numbers that are not finite among the `values` of a block, the first of which is number `first`.
 fn settle(
     header: &NiftiHeader,
-    bytes: &[u8],
+    block: &[u8],
     first: usize,
     not_finite: NotFinite,
     values: &mut [f32],
 ) -> Result<(), Problem> {
     for (position, value) in values.iter_mut().enumerate().filter(|(_, value)| !value.is_finite()) {
         let place = place_of(header, first + position);
-        let stored = number_at(header, bytes, position, false);
-        let meant = number_at(header, bytes, position, true);
+        let stored = number_at(header, block, position, false);
+        let meant = number_at(header, block, position, true);
         if stored.is_finite() {
             let found = format!("{meant} at {place}");
             return Err(Problem::new("numbers that 32-bit floats can hold", found)
@@ -137,36 +134,45 @@ fn settle(
 }
 
 /// The labels that the numbers mean.
-pub(super) fn labels(header: &NiftiHeader, bytes: &[u8]) -> Result<Vec<u16>, Problem> {
-    match (header.datatype, header.scaling) {
-        (NiftiType::U8, None) => return Ok(bytes.iter().map(|&label| u16::from(label)).collect()),
-        (NiftiType::U16, None) => return Ok(each!(u16, bytes, header.big_endian, |label: u16| label)),
-        (kind, _) if kind.colours().is_some() => {
-            return Err(Problem::new("one number a voxel for labels", kind.name())
-                .hint("save class numbers, not the colours that a viewer shows for them"));
-        }
-        _ => {}
+pub(super) fn labels(path: &Path, header: &NiftiHeader) -> Result<Vec<u16>, FormatError> {
+    if header.datatype.colours().is_some() {
+        return Err(Problem::new("one number a voxel for labels", header.datatype.name())
+            .hint("save class numbers, not the colours that a viewer shows for them")
+            .at(path, None));
     }
-    let label = |position: usize| {
-        let found = number_at(header, bytes, position, true);
-        let whole = found.round();
-        if (found - whole).abs() <= WHOLE && (0.0..=f64::from(u16::MAX)).contains(&whole) {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number in range, checked
-            return Ok(whole as u16);
+    read_voxels(path, header, |block, labels| {
+        match (header.datatype, header.scaling) {
+            (NiftiType::U8, None) => labels.extend(block.iter().map(|&label| u16::from(label))),
+            (NiftiType::U16, None) => each!(u16, block, header.big_endian, labels, |label: u16| label),
+            _ => {
+                let first = labels.len();
+                for position in 0..block.len() / header.datatype.bytes() {
+                    let found = number_at(header, block, position, true);
+                    labels.push(label_of(found).ok_or_else(|| {
+                        let expected = format!("labels that are whole numbers from 0 to {}", u16::MAX);
+                        let hint = "a mask is resampled with nearest neighbour; check that this file is not the image";
+                        Problem::new(expected, format!("{found} at {}", place_of(header, first + position))).hint(hint)
+                    })?);
+                }
+            }
         }
-        let expected = format!("labels that are whole numbers from 0 to {}", u16::MAX);
-        let hint = "a mask is resampled with nearest neighbour; check that this file is not the image";
-        Err(Problem::new(expected, format!("{found} at {}", place_of(header, position))).hint(hint))
-    };
-    (0..bytes.len() / header.datatype.bytes()).map(label).collect()
+        Ok(())
+    })
 }
 
-/// One number, stored or meant; of a colour, one of its bytes. Slow, for odd values and odd types.
+fn label_of(found: f64) -> Option<u16> {
+    let whole = found.round();
+    let is_label = (found - whole).abs() <= WHOLE && (0.0..=f64::from(u16::MAX)).contains(&whole);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number in range
+    is_label.then_some(whole as u16)
+}
+
+/// One number of a block, stored or meant; of a colour, one of its bytes. Slow, for odd values and odd types.
 #[allow(clippy::cast_precision_loss)] // beyond 2^53 no label and no error needs the last digit
-fn number_at(header: &NiftiHeader, bytes: &[u8], position: usize, is_meant: bool) -> f64 {
+fn number_at(header: &NiftiHeader, block: &[u8], position: usize, is_meant: bool) -> f64 {
     let size = if header.datatype.colours().is_some() { 1 } else { header.datatype.bytes() };
     let mut item = [0; 8];
-    item[..size].copy_from_slice(&bytes[position * size..(position + 1) * size]);
+    item[..size].copy_from_slice(&block[position * size..(position + 1) * size]);
     if header.big_endian {
         item[..size].reverse();
     }
