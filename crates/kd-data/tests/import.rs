@@ -238,6 +238,28 @@ fn empty_folders_foreign_files_and_missing_splits_are_refused() {
     assert!(matches!(refused(&place, &two), ImportError::Splits { .. }));
 }
 
+#[cfg(unix)]
+#[test]
+fn linked_class_folders_are_classes_and_a_broken_link_is_refused() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    for (n, name) in ["set/a/1.png", "elsewhere/2.png", "set/c/inside/3.png"].iter().enumerate() {
+        place.put(name, &gray8_png([1, 1], &[n as u8]).unwrap());
+    }
+    symlink(place.path("elsewhere"), place.path("set/b")).unwrap();
+    symlink(place.path("elsewhere"), place.path("set/c/more")).unwrap();
+    symlink(place.path("set/c"), place.path("set/c/inside/back")).unwrap();
+    let wanted = request(ImportFormat::ImageFolder, &place.path("set"));
+    let (manifest, set) = import(&place, &wanted).unwrap();
+    assert_eq!(manifest.classes, ["a", "b", "c"]);
+    let samples: Vec<&str> = set.records().iter().map(|record| record.sample.as_str()).collect();
+    assert_eq!(samples, ["a/1.png", "b/2.png", "c/inside/3.png", "c/more/2.png"]);
+    assert!(verify(&place.root, &manifest).ok);
+    symlink(place.path("nowhere"), place.path("set/a/4.png")).unwrap();
+    let text = import_dataset(&place.root, &ImportRequest { name: "other".into(), ..wanted }).unwrap_err().to_string();
+    assert!(text.contains("4.png"), "{text}");
+}
+
 #[test]
 fn a_changed_file_is_not_opened() {
     let place = Place::new();

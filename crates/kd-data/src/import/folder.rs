@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kd_image::{Image, Intensity, Split};
 use rayon::prelude::*;
@@ -10,11 +10,8 @@ use rayon::prelude::*;
 use super::{Found, ImportError, ImportRequest, place};
 use crate::decode::{FileLabel, split_of};
 use crate::error::{FileError, relative_name};
-use crate::format::{FileFormat, read_raster, sniff};
+use crate::format::{FileFormat, files_below, read_raster, sniff};
 use crate::manifest::{Counts, ImageFacts, ImageSize, Layout, Task};
-
-/// Folders deeper than this are a loop or a mistake.
-const DEEPEST: usize = 16;
 
 pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> Result<Found, ImportError> {
     let tops = folders_in(folder)?;
@@ -38,16 +35,19 @@ pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> 
     } else {
         class_folders.extend(tops.iter().cloned());
     }
-    let mut paths = Vec::new();
-    for top in &tops {
-        walk(&folder.join(top), folder, 1, &mut paths)?;
-    }
     let mut labels: BTreeMap<String, FileLabel> = BTreeMap::new();
-    for path in &paths {
-        let name = relative_name(path, folder);
-        let label = FileLabel::of(&name, has_splits);
-        let label = label.ok_or_else(|| ImportError::Foreign { file: name.clone(), found: "in no class folder" })?;
-        labels.insert(name, label);
+    for top in &tops {
+        for file in files_below(&folder.join(top))? {
+            let name = format!("{top}/{}", file.name);
+            let format = sniff(&file.path)?;
+            if !matches!(format, FileFormat::Png | FileFormat::Jpeg) {
+                return Err(ImportError::Foreign { file: name, found: format.name() });
+            }
+            let label = FileLabel::of(&name, has_splits);
+            let label =
+                label.ok_or_else(|| ImportError::Foreign { file: name.clone(), found: "in no class folder" })?;
+            labels.insert(name, label);
+        }
     }
     for class in &class_folders {
         if !labels.values().any(|label| label.class == *class) {
@@ -72,45 +72,19 @@ pub(super) fn import(folder: &Path, request: &ImportRequest, staging: &Path) -> 
     })
 }
 
-/// Names of the folders in a folder, sorted; hidden ones are left out.
+/// Names of the folders in a folder, links to folders among them, sorted; hidden ones are left out.
 pub(super) fn folders_in(folder: &Path) -> Result<Vec<String>, ImportError> {
     let failed = |source| FileError::new("list", folder, folder, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && entry.file_type().map_err(failed)?.is_dir() {
+        if !name.starts_with('.') && entry.path().is_dir() {
             names.push(name);
         }
     }
     names.sort();
     Ok(names)
-}
-
-/// All files below a folder; hidden ones, and links to folders, are left out.
-fn walk(folder: &Path, given: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), ImportError> {
-    let failed = |source| FileError::new("list", folder, given, source);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        let path = entry.path();
-        if entry.file_type().map_err(failed)?.is_dir() {
-            if depth == DEEPEST {
-                let found = "a folder more than 16 levels deep";
-                return Err(ImportError::Foreign { file: relative_name(&path, given), found });
-            }
-            walk(&path, given, depth + 1, paths)?;
-        } else if path.is_file() {
-            let format = sniff(&path)?;
-            if !matches!(format, FileFormat::Png | FileFormat::Jpeg) {
-                return Err(ImportError::Foreign { file: relative_name(&path, given), found: format.name() });
-            }
-            paths.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn task_and_classes(folders: &BTreeSet<String>, request: &ImportRequest) -> Result<(Task, Vec<String>), ImportError> {

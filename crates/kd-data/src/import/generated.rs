@@ -9,7 +9,7 @@ use std::path::Path;
 use super::ImportError;
 use crate::decode::{DecodeError, GENERATED_FILE, MaskedDataset, RawDataset, VolumeDataset, generated_list};
 use crate::digest::sha256_file;
-use crate::error::{FileError, relative_name};
+use crate::format::files_below;
 use crate::manifest::{Layout, Manifest, Task};
 use crate::phantom::{Phantom, PhantomError, create_phantom};
 use crate::root::Root;
@@ -28,17 +28,8 @@ pub fn generate_dataset(root: &Root, manifest: &Manifest) -> Result<bool, Import
     }
     create_phantom(&phantom, &folder, |staging| -> Result<(), ImportError> {
         let mut sums = BTreeMap::new();
-        let mut folders = vec![staging.to_path_buf()];
-        while let Some(inside) = folders.pop() {
-            let failed = |source| FileError::new("list", &inside, staging, source);
-            for entry in std::fs::read_dir(&inside).map_err(failed)? {
-                let path = entry.map_err(failed)?.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    sums.insert(relative_name(&path, staging), sha256_file(&path, staging)?.0.hex());
-                }
-            }
+        for file in files_below(staging)? {
+            sums.insert(file.name, sha256_file(&file.path, staging)?.0.hex());
         }
         let list = generated_list(&manifest.content_hash(), &sums);
         crate::store::write_atomic(&staging.join(GENERATED_FILE), list.as_bytes())?;
