@@ -8,6 +8,13 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Tag(pub(crate) u16, pub(crate) u16);
 
+impl Tag {
+    /// Whether a vendor says what the attribute means, not the standard: its group is odd.
+    pub(crate) fn is_private(self) -> bool {
+        !self.0.is_multiple_of(2)
+    }
+}
+
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({:04X},{:04X})", self.0, self.1)?;

@@ -105,8 +105,7 @@ impl Cleaner<'_> {
         changes: &mut Changes,
     ) -> Result<(), Problem> {
         let vr = element.meant_vr(tag);
-        let is_private = !tag.0.is_multiple_of(2);
-        let action = if is_private && self.request.retain.contains(&Retain::SafePrivate) {
+        let action = if tag.is_private() && self.request.retain.contains(&Retain::SafePrivate) {
             private::action(set, tag, vr)
         } else {
             action(tag, vr, &self.request.retain)

@@ -147,7 +147,7 @@ pub(super) fn action(tag: Tag, vr: [u8; 2], retain: &BTreeSet<Retain>) -> Action
     // standard does not know, which may hold anything.
     let drawn = matches!(tag.0, 0x5000..=0x50FF | 0x6000..=0x60FF);
     let Some(known) = dictionary::vr(tag) else { return Action::Remove };
-    if !tag.0.is_multiple_of(2) || drawn || tag.1 == 0 {
+    if tag.is_private() || drawn || tag.1 == 0 {
         return Action::Remove;
     }
     // The table names every person's name that an image can hold; another one stands at a wrong place.
