@@ -262,6 +262,10 @@ fn whole_volumes_learn_channel_wise() {
     let record = kd(folder.path(), &["run", "small.toml", "--json", "--seeds", "0"]).exits(0).json();
     assert_eq!(record["dataset"]["splits"][0]["images"], 4);
     assert_eq!(record["students"][0]["arms"][1]["per_class"].as_array().unwrap().len(), 4);
+    let dry = kd(folder.path(), &["run", "small.toml", "--dry-run", "--json", "--seeds", "0"]).exits(0).json();
+    let steps = dry["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["name"].as_str().unwrap().starts_with("label")), "{dry}");
+    assert!(steps.iter().all(|step| step["state"] == "finished"), "{dry}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{DensePrepared, DenseTask, Sized};
 use crate::recipe::Arm;
 use crate::stage::Context;
 use crate::stage::answers::SoftLabels;
-use crate::stage::dry_run::{Forecast, Load, Step, measure, training};
+use crate::stage::dry_run::{Forecast, Load, Step, labelled, measure, training};
 use crate::stage::members::of_members;
 
 /// Measures one step of every network and adds up.
@@ -53,7 +53,7 @@ pub(crate) fn run<T: DenseTask<D, I>, const D: usize, const I: usize>(
         let asked = samples * runs.members.len() as f64;
         steps.push(Step {
             name: format!("label {count} views"),
-            state: "to do",
+            state: labelled(context, &experiment.arms, taught.as_ref(), &stages::key(context, prepared, count)?),
             optimizer_steps: 0,
             tflop: 2.0 * asked * teaching.multiply_adds as f64 / 1e12,
             seconds: forward_seconds * asked / experiment.teacher_plan.batch_size as f64,

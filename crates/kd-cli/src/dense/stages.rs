@@ -161,10 +161,8 @@ pub(super) fn label<T: DenseTask<D, I>, const D: usize, const I: usize>(
         };
         asking.stored(context)
     };
-    let crossed = teacher.cross_fitted.as_ref().map(|(crossed, _)| crossed);
-    let teachers = (teacher.live.as_ref(), crossed);
     let given = |file: &str| given(context, prepared, file);
-    SoftLabels::ask(&experiment.arms, &experiment.teacher.name, teachers, stored, given)
+    SoftLabels::ask(&experiment.arms, &experiment.teacher.name, teacher.teachers(), stored, given)
 }
 
 /// Somebody else's answers, checked and stored. A view moves the points, so each has an answer of its own.
@@ -186,7 +184,8 @@ pub(super) fn given<T: DenseTask<D, I>, const D: usize, const I: usize>(
     given.stored(context, file)
 }
 
-fn key<T: DenseTask<D, I>, const D: usize, const I: usize>(
+/// What stored answers to so many views belong to, but for whose they are.
+pub(super) fn key<T: DenseTask<D, I>, const D: usize, const I: usize>(
     context: &Context<'_, Of<T, D, I>>,
     prepared: &DensePrepared<T::Cases>,
     n_views: u32,

@@ -118,10 +118,8 @@ impl SoftLabels {
         stored: impl Fn(&str, &dyn Teacher<I, O>, Option<String>) -> Result<Arc<SoftStore>>,
         given: impl Fn(&str) -> Result<Arc<SoftStore>>,
     ) -> Result<Self> {
-        let asks = |arm: &Arm| arm.asks_teacher() && !arm.has_taps();
-        let asked = |cross_fitted| arms.iter().any(|arm| asks(arm) && arm.cross_fitted == cross_fitted);
-        let in_sample = asked(false).then(|| stored(name, whole, None)).transpose()?;
-        let crossed = crossed.filter(|_| asked(true));
+        let in_sample = is_asked(arms, false).then(|| stored(name, whole, None)).transpose()?;
+        let crossed = crossed.filter(|_| is_asked(arms, true));
         let by_folds = |crossed: &CrossFitted<I, O>| {
             stored(&format!("{name} by folds"), &crossed.teacher, Some(crossed.key.clone()))
         };
@@ -129,6 +127,27 @@ impl SoftLabels {
         let given = files.into_iter().map(|file| Ok((file.clone(), given(file)?))).collect::<Result<_>>()?;
         Ok(Self { in_sample, cross_fitted: crossed.map(by_folds).transpose()?, given })
     }
+}
+
+/// Whether an arm learns from stored answers: of the teacher of all samples, or of those by folds.
+fn is_asked(arms: &[Arm], cross_fitted: bool) -> bool {
+    arms.iter().any(|arm| arm.asks_teacher() && !arm.has_taps() && arm.cross_fitted == cross_fitted)
+}
+
+/// Whether all answers are stored that arms learn from; `key` says what they belong to, but for whose they are.
+pub(crate) fn are_stored<E, const I: usize, const O: usize>(
+    context: &Context<'_, E>,
+    arms: &[Arm],
+    (whole, crossed): (&dyn Teacher<I, O>, Option<&CrossFitted<I, O>>),
+    key: &SoftKey,
+) -> bool {
+    let is_stored = |teacher: &dyn Teacher<I, O>, folds: Option<String>| {
+        let key = SoftKey { teacher: teacher.hash().to_owned(), folds, ..key.clone() };
+        context.root.soft().join(key.hash()).is_dir()
+    };
+    let by_folds = crossed.filter(|_| is_asked(arms, true));
+    (!is_asked(arms, false) || is_stored(whole, None))
+        && by_folds.is_none_or(|crossed| is_stored(&crossed.teacher, Some(crossed.key.clone())))
 }
 
 /// What an arm learns from: whose answers, how they were made honest, and where they are stored.

@@ -9,14 +9,17 @@ use kd_core::train::{Plan, Views};
 use kd_core::{Network, initialize};
 use serde::Serialize;
 
-use super::answers::SoftLabels;
+use super::answers::{SoftLabels, are_stored};
 use super::experts::OfClasses;
 use super::learn::run_id;
 use super::members::of_members;
 use super::prepare::{self, Prepared};
+use super::taught::Taught;
 use super::training::{is_begun, is_finished};
 use super::{Context, label};
 use crate::host;
+use crate::recipe::Arm;
+use kd_data::store::SoftKey;
 use kd_image::{SampleSource, Split};
 
 /// Multiply-adds of a training step over those of a forward pass: forward, input gradient, weight gradient.
@@ -97,7 +100,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
         let asked = images * runs.members.len() as f64;
         steps.push(Step {
             name: format!("label {count} views"),
-            state: "to do",
+            state: labelled(context, &experiment.arms, taught.as_ref(), &label::key(context, &prepared, count)?),
             optimizer_steps: 0,
             tflop: 2.0 * asked * teacher.cost.multiply_adds as f64 / 1e12,
             seconds: forward_seconds * asked / teacher.plan.batch_size as f64,
@@ -124,6 +127,17 @@ pub(crate) fn run(context: &Context<'_>) -> Result<Forecast> {
         }
     }
     Ok(Forecast::of(steps))
+}
+
+/// The state of the label stage: without a finished teacher there are no answers.
+pub(crate) fn labelled<E, const I: usize, const O: usize>(
+    context: &Context<'_, E>,
+    arms: &[Arm],
+    taught: Option<&Taught<I, O>>,
+    key: &SoftKey,
+) -> &'static str {
+    let is_stored = taught.is_some_and(|taught| are_stored(context, arms, taught.teachers(), key));
+    if is_stored { "finished" } else { "to do" }
 }
 
 fn seen(context: &Context<'_>, prepared: &Prepared, unlabelled: bool) -> Result<usize> {

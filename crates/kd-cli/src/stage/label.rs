@@ -194,10 +194,8 @@ pub(crate) fn label(context: &Context<'_>, prepared: &Prepared, teacher: &Taught
         };
         asking.stored(context)
     };
-    let crossed = teacher.cross_fitted.as_ref().map(|(crossed, _)| crossed);
-    let teachers = (teacher.live.as_ref(), crossed);
     let given = |file: &str| given(context, prepared, file);
-    SoftLabels::ask(&experiment.arms, &experiment.teacher.name, teachers, stored, given)
+    SoftLabels::ask(&experiment.arms, &experiment.teacher.name, teacher.teachers(), stored, given)
 }
 
 /// Somebody else's answers, checked and stored.
@@ -214,6 +212,7 @@ pub(crate) fn given(context: &Context<'_>, prepared: &Prepared, file: &str) -> R
     given.stored(context, file)
 }
 
-fn key(context: &Context<'_>, prepared: &Prepared, n_views: u32) -> Result<SoftKey> {
+/// What stored answers to so many views belong to, but for whose they are.
+pub(super) fn key(context: &Context<'_>, prepared: &Prepared, n_views: u32) -> Result<SoftKey> {
     answers::key(&prepared.split_hash, prepared.store.identity(), &context.experiment.recipe.augment, n_views)
 }

@@ -24,6 +24,11 @@ pub(crate) struct Taught<const I: usize, const O: usize> {
 }
 
 impl<const I: usize, const O: usize> Taught<I, O> {
+    /// Who answers: the teacher of all samples, and those by folds where there are any.
+    pub(crate) fn teachers(&self) -> (&dyn Teacher<I, O>, Option<&CrossFitted<I, O>>) {
+        (self.live.as_ref(), self.cross_fitted.as_ref().map(|(crossed, _)| crossed))
+    }
+
     /// What an arm learns from.
     pub(crate) fn lesson<'a>(&'a self, arm: &Arm, soft: &'a SoftLabels) -> Result<Lesson<'a, I, O>> {
         let store = soft.of(arm);
