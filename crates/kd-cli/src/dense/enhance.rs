@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::experiment::Scoring;
 use super::{
-    CaseTable, CaseValues, DenseExperiment, DensePrepared, DenseTask, Finished, MetricFacts, PackFacts, Sized, pictures,
+    CaseTable, CaseValues, DenseExperiment, DensePrepared, DenseTask, Finished, MetricFacts, PackFacts, Sized, restored,
 };
 use crate::package::{AnyCard, Package, Provenance, SCHEMA};
 use crate::recipe::{Arm, EnhanceRecipe, HardTerm, Source, TaskKind, TermTable, plan};
@@ -388,34 +388,12 @@ impl DenseTask<2, 4> for Enhance {
     fn picture(&self, prepared: &DensePrepared<()>, case: usize, answers: &[(String, StoredArray)]) -> Result<Exhibit> {
         let pair = self.pair(prepared, case)?;
         let shape = pair.truth.geometry().shape();
-        let input = untouched(&pair.input, &pair.truth)?.into_owned();
+        let input = untouched(&pair.input, &pair.truth)?;
         #[expect(clippy::cast_possible_truncation, reason = "a window of grey values")]
         let window = self.training.range().bounds().map(|bound| bound as f32);
-        let mut shown = vec![("input".to_owned(), input.into_values())];
-        for (name, answer) in answers {
-            shown.push((name.clone(), self.answered(answer, &pair.truth)?));
-        }
-        let difference = |values: &[f32]| -> Vec<f32> {
-            values.iter().zip(pair.truth.values()).map(|(value, truth)| value - truth).collect()
-        };
-        // One scale for all, wide enough for what the input lacks.
-        let mut sizes: Vec<f32> = difference(&shown[0].1).into_iter().map(f32::abs).collect();
-        sizes.sort_by(f32::total_cmp);
-        let most = sizes[(sizes.len() - 1) * 99 / 100].max(f32::MIN_POSITIVE);
-        let mut panels = vec![pictures::grey("truth", pair.truth.values(), shape, window)?];
-        for (name, values) in &shown {
-            panels.push(pictures::grey(name, values, shape, window)?);
-        }
-        for (name, values) in &shown {
-            let label = format!("{name} - truth");
-            panels.push(pictures::grey(&label, &difference(values), shape, [-most, most])?);
-        }
-        let unit = if self.unit_name.is_empty() { String::new() } else { format!(" {}", self.unit_name) };
-        let caption = format!(
-            "Grey values from {} to {}{unit}; differences from -{most:.3} to {most:.3}{unit}, grey is none.",
-            window[0], window[1]
-        );
-        Ok(Exhibit { title: String::new(), caption, panels })
+        let answers = answers.iter().map(|(name, answer)| Ok((name.clone(), self.answered(answer, &pair.truth)?)));
+        let answers = answers.collect::<Result<Vec<_>>>()?;
+        restored::exhibit([pair.truth.values(), input.values()], &answers, shape, window, self.unit_name)
     }
 
     fn protocol(&self) -> Vec<Fact> {

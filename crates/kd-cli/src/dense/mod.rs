@@ -10,6 +10,7 @@ mod experiment;
 mod pictures;
 mod record;
 mod report;
+mod restored;
 pub(crate) mod segment;
 pub(crate) mod segment_volume;
 mod stages;
