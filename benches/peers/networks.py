@@ -1,4 +1,4 @@
-"""The five networks of `kd-speed`, written in PyTorch: same layers, same sizes, same number of parameters."""
+"""The networks of `kd-speed` and `kd-work`, written in PyTorch: same layers, same sizes, same number of parameters."""
 
 import torch
 from torch import nn
@@ -74,7 +74,7 @@ class Double(nn.Module):
 
 
 class UNet(nn.Module):
-    def __init__(self, axes, depth, base):
+    def __init__(self, axes, depth, base, classes=2):
         super().__init__()
         width = lambda level: base << level
         self.down = nn.ModuleList(
@@ -83,7 +83,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             Double(width(level) + width(level + 1), width(level), axes) for level in reversed(range(depth))
         )
-        self.head = conv(base, 2, 1, bias=True, axes=axes)
+        self.head = conv(base, classes, 1, bias=True, axes=axes)
         self.pool = F.max_pool2d if axes == 2 else F.max_pool3d
 
     def forward(self, x):
@@ -108,6 +108,28 @@ class DnCnn(nn.Module):
     def forward(self, x):
         return self.layers(x)
 
+
+class Denoiser(nn.Module):
+    """What is added to an image: 3 x 3 convolutions, a bias where no norm follows."""
+
+    def __init__(self, width, layers, norm):
+        super().__init__()
+        inner = [conv(1, width, bias=True), nn.ReLU(True)]
+        for _ in range(layers - 2):
+            follow = [nn.BatchNorm2d(width)] if norm else []
+            inner += [conv(width, width, bias=not norm), *follow, nn.ReLU(True)]
+        self.layers = nn.Sequential(*inner, conv(width, 1, bias=True))
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+# Name: network, the number of its parameters, and the shape of its input.
+WHOLE_IMAGE = {
+    "sliding-window": (lambda: UNet(3, 3, 5, 3), 143_018, (1, 1, 64, 64, 64)),
+    "restore-student": (lambda: Denoiser(10, 8, False), 5_651, (1, 1, 512, 512)),
+    "restore-teacher": (lambda: Denoiser(32, 10, True), 74_849, (1, 1, 512, 512)),
+}
 
 FAMILIES = {
     "resnet-18": (ResNet18, (64, 1, 28, 28)),

@@ -5,8 +5,12 @@ with its seconds; `memory` and `versions` are those of `side.py`.
 """
 
 import importlib.metadata
+import itertools
+import os
 import resource
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,6 +93,53 @@ def pixel_kd():
         (16 * terms.sum(1).mean()).backward()
 
     return work, "torch"
+
+
+def session(name):
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        exporter = Path(__file__).with_name("export.py")
+        subprocess.run([sys.executable, exporter, name, file], check=True, stdout=subprocess.DEVNULL)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = os.cpu_count()
+        found = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return lambda x: found.run(None, {"x": x})[0]
+
+
+def sliding_window():
+    """Half overlap, a Gaussian of an eighth of the patch, blended logits, the highest class: what kd does."""
+    network = session("sliding-window")
+    shape, patch, classes = (128, 256, 256), 64, 3
+    image = np.random.default_rng(6).uniform(-1, 1, shape).astype(np.float32)
+    bell = np.exp(-0.5 * ((np.arange(patch) - (patch - 1) / 2) / (patch / 8)) ** 2).astype(np.float32)
+    weight = bell[:, None, None] * bell[:, None] * bell
+    starts = [range(0, points - patch + 1, patch // 2) for points in shape]
+    places = [tuple(slice(a, a + patch) for a in place) for place in itertools.product(*starts)]
+
+    def work():
+        # Where windows overlap their weights are summed for all classes alike: the highest is the same without a division.
+        logits = np.zeros((classes, *shape), np.float32)
+        for place in places:
+            logits[(slice(None), *place)] += weight * network(image[(None, None, *place)])[0]
+        return logits.argmax(0).astype(np.uint16)
+
+    return work, "onnxruntime"
+
+
+def restore(name):
+    network = session(name)
+    image = np.random.default_rng(7).uniform(-1, 1, (1, 1, 512, 512)).astype(np.float32)
+    return (lambda: network(image)), "onnxruntime"
+
+
+def restore_student():
+    return restore("restore-student")
+
+
+def restore_teacher():
+    return restore("restore-teacher")
 
 
 def peak():

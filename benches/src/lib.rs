@@ -1,6 +1,7 @@
 //! Inputs of the benches: seeded, so that two runs time the same work.
 
 pub mod family;
+mod inference;
 pub mod kernels;
 pub mod work;
 

@@ -1,6 +1,7 @@
-//! Work that another program does too: reading files, scoring masks and images, one loss, one simulated scan.
+//! Work that another program does too: reading files, scoring masks and images, one loss, one simulated scan, students on
+//! whole images.
 //!
-//! `benches/peers/work.py` does the same with pydicom, nibabel, surface-distance, scikit-image and PyTorch.
+//! `benches/peers/work.py` does the same with pydicom, nibabel, surface-distance, scikit-image, PyTorch and ONNX Runtime.
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,23 @@ use kd_metrics::{
     psnr, ssim, surface_dice,
 };
 
+use crate::inference::{STUDENT, TEACHER, restore, sliding_window};
 use crate::{logits, numbers};
 
 /// Names that [`prepare`] knows.
-pub const WORKS: [&str; 7] = ["dicom-series", "nifti-gz", "hd95-nsd", "ssim", "psnr", "pixel-kd", "low-dose-ct"];
+pub const WORKS: [&str; 11] = [
+    "dicom-series",
+    "nifti-gz",
+    "hd95-nsd",
+    "ssim",
+    "psnr",
+    "pixel-kd",
+    "low-dose-ct",
+    "sliding-window",
+    "restore-student",
+    "restore-teacher",
+    "restore-tiles",
+];
 
 const MASK: usize = 128;
 const IMAGE: usize = 512;
@@ -43,6 +57,10 @@ pub fn prepare(name: &str, folder: &Path) -> Option<Box<dyn FnMut()>> {
         "psnr" => image_metric(|pair| psnr(pair, 2.0).expect("a range")),
         "pixel-kd" => pixel_kd(),
         "low-dose-ct" => low_dose(),
+        "sliding-window" => sliding_window(),
+        "restore-student" => restore(STUDENT, IMAGE),
+        "restore-teacher" => restore(TEACHER, IMAGE),
+        "restore-tiles" => restore(STUDENT, 4 * IMAGE),
         _ => return None,
     })
 }

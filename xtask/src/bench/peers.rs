@@ -25,61 +25,100 @@ const PAUSE: Duration = Duration::from_millis(100);
 enum Bar {
     /// At most this share of the peer's time.
     Share(f64),
-    /// At most so many seconds.
+    /// At most so many seconds; no peer.
     Seconds(f64),
+    /// Any time; no peer.
+    AnyTime,
 }
 
-/// A piece of work: its name, what it is, its bar, and the most memory that it may take, in bytes.
+/// The most memory above the idle process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Memory {
+    Any,
+    /// In bytes.
+    Most(u64),
+    /// Less than the peer's.
+    BelowPeer,
+}
+
+/// A piece of work: its name, what it is, and what is asked of its time and its memory.
 struct Work {
     name: &'static str,
     what: &'static str,
     bar: Bar,
-    memory: Option<u64>,
+    memory: Memory,
 }
 
-const WORKS: [Work; 7] = [
+/// How many times faster than the teacher a student has to restore a slice.
+const STUDENT_FASTER: f64 = 5.0;
+
+const WORKS: [Work; 11] = [
     Work {
         name: "dicom-series",
         what: "a DICOM series of 200 slices of 512 × 512, uncompressed, as a volume of 32-bit floats",
         bar: Bar::Share(0.5),
         // The volume, and one file for each thread.
-        memory: Some(200 * 512 * 512 * 4 + 64 * (1 << 20)),
+        memory: Memory::Most(200 * 512 * 512 * 4 + 64 * (1 << 20)),
     },
     Work {
         name: "nifti-gz",
         what: "a gzipped NIfTI of 256³ int16 voxels as 32-bit floats",
         bar: Bar::Share(0.5),
-        memory: None,
+        memory: Memory::Any,
     },
     Work {
         name: "hd95-nsd",
         what: "95th percentile of the surface distances and surface Dice of two masks of 128³",
         bar: Bar::Share(0.1),
-        memory: None,
+        memory: Memory::Any,
     },
     Work {
         name: "ssim",
         what: "structural similarity of two images of 512 × 512, scikit-image's variant",
         bar: Bar::Share(0.2),
-        memory: None,
+        memory: Memory::Any,
     },
     Work {
         name: "psnr",
         what: "peak signal-to-noise ratio of two images of 512 × 512",
         bar: Bar::Share(0.2),
-        memory: None,
+        memory: Memory::Any,
     },
     Work {
         name: "pixel-kd",
         what: "pixel-wise distillation on 8 × 3 × 256 × 256 logits, value and gradient",
         bar: Bar::Share(1.0),
-        memory: None,
+        memory: Memory::Any,
     },
     Work {
         name: "low-dose-ct",
         what: "a slice of 512 × 512 projected at 720 angles, counted and reconstructed; no peer",
         bar: Bar::Seconds(2.0),
-        memory: None,
+        memory: Memory::Any,
+    },
+    Work {
+        name: "sliding-window",
+        what: "a 3D U-Net of width 5 over 256 × 256 × 128 in patches of 64³, half overlapping, blended to labels",
+        bar: Bar::Share(1.0),
+        memory: Memory::BelowPeer,
+    },
+    Work {
+        name: "restore-student",
+        what: "a slice of 512 × 512 restored by a DnCNN of width 10 and 8 layers",
+        bar: Bar::Share(1.0),
+        memory: Memory::Any,
+    },
+    Work {
+        name: "restore-teacher",
+        what: "the same slice by a DnCNN of width 32 and 10 layers",
+        bar: Bar::Share(1.0),
+        memory: Memory::Any,
+    },
+    Work {
+        name: "restore-tiles",
+        what: "a slice of 2048 × 2048 restored in tiles by the former; no peer",
+        bar: Bar::AnyTime,
+        memory: Memory::Most(500 << 20),
     },
 ];
 
@@ -154,8 +193,19 @@ impl Found<'_> {
     fn verdict(&self) -> Option<(f64, bool)> {
         let own = self.side("kd")?.fastest();
         match self.work.bar {
+            Bar::AnyTime => None,
             Bar::Seconds(most) => Some((own, own <= most)),
             Bar::Share(most) => self.side("peer").map(|peer| (own / peer.fastest(), own / peer.fastest() <= most)),
+        }
+    }
+
+    /// What the memory is held against, and whether that is met; none where nothing is asked, or without the peer.
+    fn memory(&self) -> Option<(u64, bool)> {
+        let own = self.side("kd")?.above_idle;
+        match self.work.memory {
+            Memory::Any => None,
+            Memory::Most(most) => Some((most, own <= most)),
+            Memory::BelowPeer => self.side("peer").map(|peer| (peer.above_idle, own < peer.above_idle)),
         }
     }
 
@@ -194,12 +244,12 @@ fn markdown(origin: &Origin, command: &str, found: &[Found<'_>]) -> String {
             (Bar::Share(most), Some((ratio, is_met))) => {
                 (format!("{ratio:.2}"), format!("at most {most}: {}", met(is_met)))
             }
+            (Bar::AnyTime, _) => ("–".to_owned(), "–".to_owned()),
             (_, None) => ("–".to_owned(), "no peer given".to_owned()),
         };
-        let bound =
-            found.work.memory.zip(found.side("kd")).map_or(String::new(), |(most, own)| {
-                format!(" (at most {}: {})", most >> 20, met(own.above_idle <= most))
-            });
+        let bound = found
+            .memory()
+            .map_or(String::new(), |(most, is_met)| format!(" (at most {}: {})", most >> 20, met(is_met)));
         _ = writeln!(
             text,
             "| {} | {} | {} | {ratio} | {bar} | {}{bound} | {} |",
@@ -208,6 +258,15 @@ fn markdown(origin: &Origin, command: &str, found: &[Found<'_>]) -> String {
             shown("peer"),
             memory("kd"),
             memory("peer"),
+        );
+    }
+    let fastest = |name: &str| found.iter().find(|found| found.work.name == name)?.side("kd").map(Times::fastest);
+    if let (Some(student), Some(teacher)) = (fastest("restore-student"), fastest("restore-teacher")) {
+        let times = teacher / student;
+        _ = writeln!(
+            text,
+            "\nThe student restores the slice {times:.1} times as fast as the teacher (at least {STUDENT_FASTER}: {}).",
+            if times >= STUDENT_FASTER { "met" } else { "not met" }
         );
     }
     text
@@ -234,5 +293,16 @@ mod tests {
         let alone = |work: usize, seconds| Found { work: &WORKS[work], sides: vec![("kd", times(&[seconds]))] };
         assert_eq!(alone(6, 1.5).verdict(), Some((1.5, true)));
         assert_eq!(alone(0, 1.5).verdict(), None);
+        assert_eq!(alone(10, 1.5).verdict(), None);
+    }
+
+    #[test]
+    fn memory_is_held_against_a_bound_or_against_the_peer() {
+        let found = |work: usize, sides| Found { work: &WORKS[work], sides }.memory();
+        let of = |bytes| Times { above_idle: bytes, ..times(&[1.0]) };
+        assert_eq!(found(1, vec![("kd", of(7))]), None);
+        assert_eq!(found(10, vec![("kd", of(500 << 20))]), Some((500 << 20, true)));
+        assert_eq!(found(7, vec![("kd", of(7))]), None);
+        assert_eq!(found(7, vec![("kd", of(7)), ("peer", of(7))]), Some((7, false)));
     }
 }
