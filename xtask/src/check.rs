@@ -33,11 +33,15 @@ pub(crate) fn ci() -> anyhow::Result<u8> {
     let mut cuda = cargo(&root, ["check", "--release", "--locked", "--package", "kd-cli", "--features", "cuda"]);
     // The build scripts of CUDA's crates then fetch no compiler: types are checked, nothing is linked.
     cuda.env("DOCS_RS", "1");
+    let mut fuzz = cargo(&root, ["check", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml"]);
+    // A library that nothing is linked with: the fuzzer's own C++ is then not compiled.
+    fuzz.env("CUSTOM_LIBFUZZER_PATH", root.join("fuzz/target/libFuzzer.a"));
     steps.extend([
         Step::command("clippy", clippy(&root, &slow)),
         Step::command("tests", tests(&root, &slow, &["--locked".into()])),
         Step::new("docs", || docs::docs(true)),
         Step::command("types of the CUDA build", cuda),
+        Step::command("types of the fuzz targets", fuzz),
     ]);
     run_all(steps)
 }
