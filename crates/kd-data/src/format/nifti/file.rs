@@ -150,7 +150,7 @@ fn each_block(
     let (full, blocks) = sync_channel(BLOCKS_AHEAD);
     let (used, empty) = channel();
     thread::scope(|scope| {
-        let unpacking = scope.spawn(move || {
+        let unpack = move || {
             let mut done = 0;
             while done < header.voxel_bytes {
                 let block = next_block(&mut stream, header, done, empty.try_recv().unwrap_or_default())?;
@@ -161,7 +161,9 @@ fn each_block(
                 }
             }
             tail(&mut stream, header)
-        });
+        };
+        let started = thread::Builder::new().spawn_scoped(scope, unpack);
+        let unpacking = started.map_err(|source| FormatError::read(&path, source))?;
         let taken = blocks.iter().try_for_each(|block| {
             take(&block)?;
             // Nobody waits for the last ones.
