@@ -18,6 +18,6 @@ pub struct Exhibit {
     pub title: String,
     /// What to look at, and the numbers.
     pub caption: String,
-    /// Side by side.
-    pub panels: Vec<Panel>,
+    /// Rows of pictures side by side; a shorter row ends where the longest one does, so that an arm keeps its column.
+    pub rows: Vec<Vec<Panel>>,
 }

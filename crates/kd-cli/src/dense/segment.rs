@@ -436,7 +436,7 @@ macro_rules! dense {
                     panels.push(pictures::coloured(name, (values, labels), shape, range)?);
                 }
                 let caption = format!("Slice {} of {depth}, where the truth is largest.", n + 1);
-                Ok(Exhibit { title: String::new(), caption, panels })
+                Ok(Exhibit { title: String::new(), caption, rows: vec![panels] })
             }
 
             fn protocol(&self) -> Vec<Fact> {

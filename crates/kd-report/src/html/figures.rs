@@ -258,12 +258,18 @@ pub(super) fn exhibits(exhibits: &[Exhibit]) -> Option<Markup> {
             @for exhibit in exhibits {
                 figure class="exhibit" {
                     h3 { (exhibit.title) }
-                    div class="panels" { @for panel in &exhibit.panels {
-                        div {
-                            img src={ "data:image/png;base64," (panel.png_base64) } alt=(panel.label);
-                            small { (panel.label) }
+                    @let columns = exhibit.rows.iter().map(Vec::len).max().unwrap_or(0);
+                    @for row in &exhibit.rows {
+                        div class="panels" style=[(exhibit.rows.len() > 1).then(|| format!("grid-template-columns:repeat({columns},minmax(0,1fr))"))] {
+                            @for _ in row.len()..columns { div {} }
+                            @for panel in row {
+                                div {
+                                    img src={ "data:image/png;base64," (panel.png_base64) } alt=(panel.label);
+                                    small { (panel.label) }
+                                }
+                            }
                         }
-                    } }
+                    }
                     figcaption { (exhibit.caption) }
                 }
             }
