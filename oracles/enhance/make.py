@@ -192,6 +192,7 @@ def regions(rng):
         "target": "".join("01"[int(x)] for x in target.ravel()),
         "background": "".join("01"[int(x)] for x in background.ravel()),
         "bias": [(prediction - truth)[region].mean() for region in (target, background)],
+        "noise": [(prediction - truth)[region].std() for region in (target, background)],
         "contrast_to_noise": cnr,
     }
 

@@ -100,6 +100,7 @@ primary = "psnr_db"
 secondary = ["ssim"]
 range = [-1000.0, 1000.0]
 clip = true
+regions = [{ name = "lung", range = [-950.0, -500.0] }, { name = "soft tissue", range = [-150.0, 150.0] }]
 REPORTED
 "#;
 
@@ -135,6 +136,12 @@ fn noise_is_learned_away_and_a_student_restores_a_volume_on_its_grid() {
     // 20 log10(2000 / 60) is 30.5; clipping makes the noise in air a little smaller.
     assert!((30.0..33.0).contains(&nothing), "{nothing}");
     assert!(teacher > nothing + 1.0, "{teacher} and {nothing}");
+    for (of, noise) in [(&record["baselines"][0], 55.0..65.0), (&record["teacher"]["arm"], 1.0..57.0)] {
+        let tissue = &of["per_class"][1];
+        assert_eq!((&tissue["class"], &tissue["metrics"][1]["name"]), (&"soft tissue".into(), &"region_noise".into()));
+        let value = |metric: usize| tissue["metrics"][metric]["value"].as_f64().unwrap();
+        assert!(noise.contains(&value(1)) && value(0) < noise.end, "{tissue}");
+    }
     let arms = record["students"][0]["arms"].as_array().unwrap();
     let roles: Vec<&str> = arms.iter().map(|arm| arm["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["alone", "control", "distilled"]);

@@ -18,7 +18,9 @@ mod views;
 pub use cost::{Cost, cost};
 pub use network::{Architecture, NetworkDesign, NetworkError, NetworkSpec, Norm, Restorer};
 pub use pair::{PairError, check_pair};
-pub use score::{Metric, OutsideRange, RangeError, ScoreError, ScoreRange, ScoredImages};
+pub use score::{
+    Metric, OutsideRange, RangeError, Region, RegionError, RegionMetric, ScoreError, ScoreRange, ScoredImages,
+};
 pub use task::{EnhanceTask, Tally, TaskSetupError, Truth, Unit};
 pub use tiles::{TileError, Tiling};
 pub use views::{ViewError, Views};

@@ -108,6 +108,8 @@ fn regions_without_points_or_noise_are_refused() {
     let (nothing, all) = (vec![false; 1681], vec![true; 1681]);
     assert_eq!(region_bias(&pair, &nothing), Err(Undefined::EmptyMask { which: "region" }));
     assert!(region_bias(&pair, &all[1..]).is_err());
+    assert_eq!(region_noise(&pair, &nothing), Err(Undefined::EmptyMask { which: "region" }));
+    assert!(region_noise(&pair, &all[1..]).is_err());
     assert_eq!(contrast_to_noise(&image, &nothing, &all), Err(Undefined::EmptyMask { which: "target" }));
     let mut one = nothing.clone();
     one[7] = true;

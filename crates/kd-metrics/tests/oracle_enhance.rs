@@ -88,6 +88,9 @@ fn region_measures_agree_with_numpy() {
         for (region, expected) in regions.iter().zip(case["bias"].as_array().unwrap()) {
             close(region_bias(pair, region).unwrap(), expected, EXACT);
         }
+        for (region, expected) in regions.iter().zip(case["noise"].as_array().unwrap()) {
+            close(region_noise(pair, region).unwrap(), expected, EXACT);
+        }
         for (image, expected) in
             [pair.prediction(), pair.truth()].into_iter().zip(case["contrast_to_noise"].as_array().unwrap())
         {

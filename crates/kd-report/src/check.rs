@@ -32,6 +32,14 @@ pub(crate) fn record(record: &RunRecord) -> Result<(), RecordError> {
             arm(record, &place, one)?;
         }
     }
+    for baseline in &record.baselines {
+        let of_parts = baseline.per_class.iter().flat_map(|row| &row.metrics);
+        for metric in baseline.metrics.iter().chain(of_parts) {
+            let place = format!("baselines.{}", baseline.name);
+            known_metric(record, &place, &metric.name)?;
+            ordered(&place, &metric.low, &metric.high)?;
+        }
+    }
     for difference in &record.differences {
         let place = format!("differences.{}", difference.student);
         known_metric(record, &place, &difference.metric)?;

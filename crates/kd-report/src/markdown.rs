@@ -2,7 +2,7 @@
 
 use crate::facts;
 use crate::number;
-use crate::record::{Arm, Metric, RunRecord};
+use crate::record::{Arm, Metric, RunRecord, Task};
 use crate::table::column_metrics;
 use crate::value::Value;
 use crate::verdict::{shown, verdict};
@@ -169,13 +169,15 @@ fn seeds(text: &mut String, record: &RunRecord) {
 }
 
 fn classes(text: &mut String, record: &RunRecord) {
+    let baselines = record.baselines.iter().map(|baseline| (None, &baseline.name, &baseline.per_class));
+    let arms = record.all_arms().map(|(group, _, arm)| (group.map(|group| &group.name), &arm.name, &arm.per_class));
     let mut rows = Vec::new();
-    for (group, _, arm) in record.all_arms() {
-        for class in &arm.per_class {
+    for (student, arm, classes) in baselines.chain(arms) {
+        for class in classes {
             for metric in &class.metrics {
                 rows.push(vec![
-                    group.map_or(dash(), |group| group.name.clone()),
-                    arm.name.clone(),
+                    student.map_or(dash(), String::clone),
+                    arm.clone(),
                     class.class.clone(),
                     number::count(class.n),
                     record.label(&metric.name).to_owned(),
@@ -184,7 +186,8 @@ fn classes(text: &mut String, record: &RunRecord) {
             }
         }
     }
-    section(text, "Each class", &["student", "arm", "class", "n", "metric", "value"], rows.into_iter());
+    let (title, head) = if record.task == Task::Enhance { ("Each region", "region") } else { ("Each class", "class") };
+    section(text, title, &["student", "arm", head, "n", "metric", "value"], rows.into_iter());
 }
 
 fn subgroups(text: &mut String, record: &RunRecord) {

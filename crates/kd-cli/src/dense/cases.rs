@@ -37,12 +37,14 @@ impl CaseTable {
     /// Takes the values of all cases, in their order. Means are over the first ones, those that the grouping knows.
     pub(crate) fn new(cases: &[CaseValues], grouping: &Grouping) -> Self {
         let n_metrics = cases.first().map_or(0, |case| case.whole.len());
-        let n_parts = cases.first().map_or(0, |case| case.parts.len());
+        let parts = cases.first().map_or(&[][..], |case| &case.parts);
         let column = |pick: &dyn Fn(&CaseValues) -> Score| Column::new(cases.iter().map(pick).collect(), grouping);
         Self {
             whole: (0..n_metrics).map(|metric| column(&|case| case.whole[metric].clone())).collect(),
-            parts: (0..n_parts)
-                .map(|part| (0..n_metrics).map(|metric| column(&|case| case.parts[part][metric].clone())).collect())
+            parts: (0..parts.len())
+                .map(|part| {
+                    (0..parts[part].len()).map(|metric| column(&|case| case.parts[part][metric].clone())).collect()
+                })
                 .collect(),
         }
     }

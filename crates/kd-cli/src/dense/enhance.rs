@@ -12,10 +12,11 @@ use kd_data::prepare::{Blocks, DenseIntensity, DenseRequest, PairRequest, Volume
 use kd_data::store::Element;
 use kd_enhance::score::untouched;
 use kd_enhance::{
-    EnhanceTask, Metric, NetworkDesign, NetworkSpec, Restorer, ScoreRange, Unit, Views as PairViews, cost,
+    EnhanceTask, Metric, NetworkDesign, NetworkSpec, Region, RegionMetric, Restorer, ScoreRange, Unit,
+    Views as PairViews, cost,
 };
 use kd_image::{Image, Intensity, SampleSource, Split};
-use kd_metrics::{Grouping, ImagePair, Score};
+use kd_metrics::{Grouping, ImagePair};
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub(crate) struct Enhance {
     pairs: PairRequest,
     blocks: Option<Blocks>,
     metrics: Vec<Metric>,
+    regions: Vec<Region>,
+    /// Of each region.
+    region_metrics: Vec<MetricFacts>,
     /// Name of the unit of intensities; empty where they have none.
     unit_name: &'static str,
     /// Whatever decides what a run learns.
@@ -181,6 +185,7 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
         pixels: view.iter().map(|side| side * factor).product(),
     };
     let unit_name = if manifest.image.intensity == Intensity::Hounsfield { "HU" } else { "" };
+    Region::check(&recipe.score.regions).context("`score.regions`")?;
     let metrics = metrics_of(&[data.size]);
     let facts: Vec<MetricFacts> =
         metrics.iter().map(|metric| facts_of(*metric, &recipe.score.range, unit_name)).collect();
@@ -226,7 +231,16 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
             seed: recipe.score.seed,
             package: recipe.score.package.clone(),
         },
-        task: Enhance { training, pairs, blocks: data.blocks, metrics, unit_name, identity },
+        task: Enhance {
+            training,
+            pairs,
+            blocks: data.blocks,
+            metrics,
+            regions: recipe.score.regions.clone(),
+            region_metrics: RegionMetric::ALL.map(|metric| region_facts(metric, unit_name)).into(),
+            unit_name,
+            identity,
+        },
     })
 }
 
@@ -262,6 +276,19 @@ pub(crate) fn facts_of(metric: Metric, range: &ScoreRange, unit_name: &'static s
     }
 }
 
+/// A metric of a region of a report.
+fn region_facts(metric: RegionMetric, unit_name: &'static str) -> MetricFacts {
+    MetricFacts {
+        name: metric.name().into(),
+        label: metric.label().into(),
+        definition: metric.definition().into(),
+        policy: metric.policy(),
+        unit: unit_name.into(),
+        decimals: 2,
+        higher_is_better: false,
+    }
+}
+
 /// A test pair in the unit of the source.
 struct Pair {
     input: Image<2>,
@@ -278,12 +305,16 @@ impl Enhance {
         Ok(Pair { input: of_source(&sample.image)?, truth: of_source(&sample.target)? })
     }
 
-    fn values(&self, image: &[f32], truth: &Image<2>) -> Result<Vec<Score>> {
-        let range = self.training.range();
+    fn values(&self, image: &[f32], truth: &Image<2>) -> Result<CaseValues> {
+        let (range, shape) = (self.training.range(), truth.geometry().shape());
         range.check(truth.values())?;
-        let [image, truth_values] = [image, truth.values()].map(|values| range.applied(values));
-        let pair = ImagePair::plane(truth.geometry().shape(), &image, &truth_values)?;
-        Ok(self.metrics.iter().map(|metric| metric.within(range).score(&pair)).collect())
+        let [scored, scored_truth] = [image, truth.values()].map(|values| range.applied(values));
+        let pair = ImagePair::plane(shape, &scored, &scored_truth)?;
+        let whole = self.metrics.iter().map(|metric| metric.within(range).score(&pair)).collect();
+        let [as_it_is, true_as_it_is] =
+            [image, truth.values()].map(|values| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
+        let pair = ImagePair::plane(shape, &as_it_is, &true_as_it_is)?;
+        Ok(CaseValues { whole, parts: self.regions.iter().map(|region| region.scores(&pair).into()).collect() })
     }
 
     /// An answer's values, in the unit of the source.
@@ -340,7 +371,11 @@ impl DenseTask<2, 4> for Enhance {
     }
 
     fn parts(&self) -> Vec<String> {
-        Vec::new()
+        self.regions.iter().map(|region| region.name.clone()).collect()
+    }
+
+    fn part_metrics<'a>(&'a self, _whole: &'a [MetricFacts]) -> &'a [MetricFacts] {
+        &self.region_metrics
     }
 
     fn class_counts(&self, _prepared: &DensePrepared<()>, _split: Split) -> Result<Vec<u64>> {
@@ -371,14 +406,14 @@ impl DenseTask<2, 4> for Enhance {
     fn judge(&self, prepared: &DensePrepared<()>, case: usize, answer: &StoredArray) -> Result<CaseValues> {
         let pair = self.pair(prepared, case)?;
         let values = self.answered(answer, &pair.truth)?;
-        Ok(CaseValues { whole: self.values(&values, &pair.truth)?, parts: Vec::new() })
+        self.values(&values, &pair.truth)
     }
 
     fn do_nothing(&self, prepared: &DensePrepared<()>, grouping: &Grouping) -> Result<Option<(String, CaseTable)>> {
         let case = |case: usize| {
             let pair = self.pair(prepared, case)?;
             let input = untouched(&pair.input, &pair.truth)?;
-            Ok(CaseValues { whole: self.values(input.values(), &pair.truth)?, parts: Vec::new() })
+            self.values(input.values(), &pair.truth)
         };
         let cases = (0..prepared.subjects.len()).map(case).collect::<Result<Vec<_>>>()?;
         let name = if self.training.factor() > 1 { "bicubic" } else { "do nothing" };

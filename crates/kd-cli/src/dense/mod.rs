@@ -98,11 +98,11 @@ impl<C> DensePrepared<C> {
     }
 }
 
-/// What a case is worth: each metric over all of it, and of each part (a class) where there are parts.
+/// What a case is worth: each metric over all of it, and of each part (a class, a region) where there are parts.
 pub(crate) struct CaseValues {
     /// In the order of the experiment's metrics.
     pub(crate) whole: Vec<Score>,
-    /// For each part, in the order of the experiment's metrics.
+    /// For each part, in the order of the task's metrics of parts.
     pub(crate) parts: Vec<Vec<Score>>,
 }
 
@@ -144,6 +144,11 @@ pub(crate) trait DenseTask<const D: usize, const I: usize>: Sync {
 
     /// Names of the parts that are scored by themselves.
     fn parts(&self) -> Vec<String>;
+
+    /// The metrics of a part; `whole` are those of a whole case.
+    fn part_metrics<'a>(&'a self, whole: &'a [MetricFacts]) -> &'a [MetricFacts] {
+        whole
+    }
 
     /// How often each class of the data set occurs in a split, where there are classes.
     fn class_counts(&self, prepared: &DensePrepared<Self::Cases>, split: Split) -> Result<Vec<u64>>;

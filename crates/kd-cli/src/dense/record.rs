@@ -47,9 +47,9 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
     let experiment = context.experiment;
     let scoring = &experiment.scoring;
     let statistics = Statistics::new(&scoring.method, scoring.resamples, scoring.level, scoring.seed)?;
-    let parts = experiment.task.parts();
+    let (parts, part_metrics) = (experiment.task.parts(), experiment.task.part_metrics(&scoring.metrics));
     let sorts = prepared.sorts()?;
-    let maker = Maker { scoring, parts: &parts, sorts: &sorts, statistics, grouping };
+    let maker = Maker { scoring, parts: &parts, part_metrics, sorts: &sorts, statistics, grouping };
     let teacher_scored = std::slice::from_ref(&evidence.teacher);
     let (members, seed) = (&teacher.members.runs, experiment.teacher_plan.seed);
     let mut teacher_arm = maker.arm(("teacher", Role::Teacher), &[seed], (&members[..1], teacher_scored), None);
@@ -113,7 +113,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
         provenance: provenance(context, &experiment.name, &experiment.text),
         dataset: dataset(context, prepared)?,
         protocol,
-        metrics: definitions(&scoring.metrics),
+        metrics: definitions(&scoring.metrics, part_metrics),
         primary_metric: scoring.metrics[scoring.primary].name.clone(),
         baselines: baselines.into_iter().collect(),
         teacher: ReportTeacher {
@@ -132,6 +132,7 @@ pub(super) fn assemble<T: DenseTask<D, I>, const D: usize, const I: usize>(
 struct Maker<'a> {
     scoring: &'a Scoring,
     parts: &'a [String],
+    part_metrics: &'a [MetricFacts],
     sorts: &'a [Subgroup],
     statistics: Statistics,
     grouping: &'a Grouping,
@@ -140,6 +141,24 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn over(&self, metric: usize, seeds: usize, of: &(dyn Fn(usize, &[usize]) -> Score + Sync)) -> Reported {
         over_seeds(&self.scoring.metrics[metric].name, seeds, self.grouping, self.statistics, of)
+    }
+
+    /// The scores of each part, by the table of each seed.
+    fn parts(&self, tables: &[&CaseTable]) -> Vec<ClassRow> {
+        let part = |(part, name): (usize, &String)| ClassRow {
+            class: name.clone(),
+            n: tables.first().map_or(0, |table| table.counted(part, 0)) as u64,
+            metrics: self
+                .part_metrics
+                .iter()
+                .enumerate()
+                .map(|(metric, facts)| {
+                    let of = |seed: usize, draw: &[usize]| tables[seed].mean_of_part(part, metric, draw);
+                    over_seeds(&facts.name, tables.len(), self.grouping, self.statistics, &of)
+                })
+                .collect(),
+        };
+        self.parts.iter().enumerate().map(part).collect()
     }
 
     /// An arm from its runs and judged answers; `alone` are those of the student alone, in the order of the same seeds.
@@ -164,17 +183,7 @@ impl Maker<'_> {
                 .collect(),
         });
         let whole = |metric: usize| self.over(metric, scored.len(), &|seed, draw| scored[seed].test.mean(metric, draw));
-        let part = |(part, name): (usize, &String)| ClassRow {
-            class: name.clone(),
-            n: scored.first().map_or(0, |one| one.test.counted(part, 0)) as u64,
-            metrics: places
-                .clone()
-                .map(|metric| {
-                    let of = |seed: usize, draw: &[usize]| scored[seed].test.mean_of_part(part, metric, draw);
-                    self.over(metric, scored.len(), &of)
-                })
-                .collect(),
-        };
+        let tables: Vec<&CaseTable> = scored.iter().map(|one| &one.test).collect();
         ReportArm {
             name: name.into(),
             role,
@@ -183,7 +192,7 @@ impl Maker<'_> {
             terms: Vec::new(),
             per_seed: per_seed.collect(),
             metrics: places.clone().map(whole).collect(),
-            per_class: self.parts.iter().enumerate().map(part).collect(),
+            per_class: self.parts(&tables),
             per_subgroup: self.sorts.iter().map(|sort| self.subgroup(sort, scored, alone)).collect(),
             confusion: None,
             roc: None,
@@ -218,11 +227,13 @@ impl Maker<'_> {
 
     fn baseline(&self, name: String, table: &CaseTable) -> Baseline {
         let whole = |metric: usize| self.over(metric, 1, &|_, draw| table.mean(metric, draw));
-        Baseline { name, metrics: (0..self.scoring.metrics.len()).map(whole).collect() }
+        let metrics = (0..self.scoring.metrics.len()).map(whole).collect();
+        Baseline { name, metrics, per_class: self.parts(&[table]) }
     }
 }
 
-fn definitions(metrics: &[MetricFacts]) -> Vec<MetricDefinition> {
+/// Of the metrics of a case, and of those that only its parts have.
+fn definitions(metrics: &[MetricFacts], of_parts: &[MetricFacts]) -> Vec<MetricDefinition> {
     let definition = |metric: &MetricFacts| MetricDefinition {
         name: metric.name.clone(),
         label: metric.label.clone(),
@@ -232,7 +243,8 @@ fn definitions(metrics: &[MetricFacts]) -> Vec<MetricDefinition> {
         unit: metric.unit.clone(),
         decimals: metric.decimals,
     };
-    metrics.iter().map(definition).collect()
+    let of_parts_alone = of_parts.iter().filter(|part| !metrics.iter().any(|metric| metric.name == part.name));
+    metrics.iter().chain(of_parts_alone).map(definition).collect()
 }
 
 fn dataset<T: DenseTask<D, I>, const D: usize, const I: usize>(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kd_data::degrade::Degradation;
 use kd_data::prepare::{Blocks, DenseIntensity};
-use kd_enhance::{NetworkDesign, ScoreRange};
+use kd_enhance::{NetworkDesign, Region, ScoreRange};
 use serde::{Deserialize, Serialize};
 
 use super::{PackageTable, Recipe};
@@ -61,6 +61,9 @@ pub(crate) struct EnhanceScore {
     /// From where to where intensities go, in the unit of the source; the range in PSNR and SSIM.
     #[serde(flatten)]
     pub(crate) range: ScoreRange,
+    /// Tissues that are scored by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) regions: Vec<Region>,
     pub(crate) resamples: usize,
     pub(crate) level: f64,
     /// `bca` or `percentile`.

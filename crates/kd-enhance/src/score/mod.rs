@@ -5,8 +5,10 @@
 
 mod metric;
 mod protocol;
+mod regions;
 mod scored;
 
 pub use metric::Metric;
 pub use protocol::{OutsideRange, RangeError, ScoreRange};
+pub use regions::{Region, RegionError, RegionMetric};
 pub use scored::{ScoreError, ScoredImages, untouched};

@@ -12,6 +12,9 @@ use crate::undefined::Score;
 /// How [`region_bias`](crate::region_bias) measures.
 pub const REGION_BIAS_PROTOCOL: &str = "mean of prediction - truth over the points of the region, image units";
 
+/// How [`region_noise`](crate::region_noise) measures.
+pub const REGION_NOISE_PROTOCOL: &str = "sd of prediction - truth over the points of the region (n), image units";
+
 /// How [`contrast_to_noise`](crate::contrast_to_noise) measures.
 pub const CONTRAST_TO_NOISE_PROTOCOL: &str =
     "|mean(target) - mean(background)| / sd(background), sample sd (n - 1), per image";

@@ -1,4 +1,4 @@
-//! What a reader measures in a region: the shift of the mean, and contrast against noise.
+//! What a reader measures in a region: the shift of the mean, the noise that is left, and contrast against noise.
 
 use super::images::{ImagePair, check_intensities, varies, within_numbers};
 use crate::classify::rates::mean;
@@ -26,16 +26,44 @@ use crate::undefined::{Score, Undefined, check_length};
 /// # Ok::<(), kd_metrics::Undefined>(())
 /// ```
 pub fn region_bias(pair: &ImagePair<'_>, region: &[bool]) -> Score {
+    within_numbers(differences(pair, region)?.1)
+}
+
+/// Standard deviation of prediction minus truth in a region, in the unit of the image; 0 is best.
+///
+/// # Shapes
+/// `region` as the images: which points belong to it.
+///
+/// # Policy
+/// Over all points of the region, divided by their number `n`: the squares of this and of [`region_bias`] add up to the
+/// mean squared error of the region. What is left of structure that was blurred away counts as noise.
+///
+/// # Errors
+/// A region of another length, or without points.
+///
+/// # Source
+/// Textbook definition; noise against a known truth, where a phantom test takes a uniform area.
+///
+/// # Example
+/// ```
+/// # use kd_metrics::{ImagePair, region_noise};
+/// let pair = ImagePair::plane([1, 3], &[1.0, 5.0, 9.0], &[0.0, 2.0, 0.0])?;
+/// assert_eq!(region_noise(&pair, &[true, true, false])?, 1.0);
+/// # Ok::<(), kd_metrics::Undefined>(())
+/// ```
+pub fn region_noise(pair: &ImagePair<'_>, region: &[bool]) -> Score {
+    let (differences, mean) = differences(pair, region)?;
+    let squares: f64 = differences.iter().map(|difference| (difference - mean).powi(2)).sum();
+    within_numbers((squares / differences.len() as f64).sqrt())
+}
+
+/// Prediction minus truth at each point of a region, and their mean.
+fn differences(pair: &ImagePair<'_>, region: &[bool]) -> Result<(Vec<f64>, f64), Undefined> {
     check_length("region", pair.truth().len(), region.len())?;
-    let differences: Vec<f64> = pair
-        .prediction()
-        .iter()
-        .zip(pair.truth())
-        .zip(region)
-        .filter(|(_, inside)| **inside)
-        .map(|((p, t), _)| p - t)
-        .collect();
-    within_numbers(mean(&differences).map_err(|_| Undefined::EmptyMask { which: "region" })?)
+    let points = pair.prediction().iter().zip(pair.truth()).zip(region).filter(|(_, inside)| **inside);
+    let differences: Vec<f64> = points.map(|((p, t), _)| p - t).collect();
+    let mean = mean(&differences).map_err(|_| Undefined::EmptyMask { which: "region" })?;
+    Ok((differences, mean))
 }
 
 /// Contrast-to-noise ratio of one image: `|mean of target − mean of background| / s of background`.

@@ -13,7 +13,7 @@ mod summary;
 use crate::error_image::ErrorImage;
 use crate::exhibit::Exhibit;
 use crate::number;
-use crate::record::RunRecord;
+use crate::record::{RunRecord, Task};
 use crate::timing::Timing;
 use crate::value::Value;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -23,6 +23,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 /// Text from the record is escaped everywhere: a class called `<script>` is shown and not run. Pictures stand under their
 /// running numbers and nowhere else.
 pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage], exhibits: &[Exhibit]) -> String {
+    let of_parts = if record.task == Task::Enhance { "Each region" } else { "Each class" };
     let sections = [
         ("result", "Result", summary::result(record)),
         ("arms", "Arms", scores::arms(record)),
@@ -30,7 +31,7 @@ pub fn report(record: &RunRecord, timing: &Timing, errors: &[ErrorImage], exhibi
         ("discrimination", "Discrimination", figures::discrimination(record)),
         ("calibration", "Calibration", figures::calibration(record)),
         ("confusion", "Confusion", figures::confusion(record)),
-        ("classes", "Each class", scores::classes(record)),
+        ("classes", of_parts, scores::classes(record)),
         ("subgroups", "Each sort of images", scores::subgroups(record)),
         ("cost", "Size, score and latency", figures::cost(record)),
         ("training", "Training", figures::training(record)),

@@ -2,7 +2,7 @@
 
 use super::{span, value};
 use crate::number;
-use crate::record::{Arm, ClassRow, Metric, NetworkFacts, Role, RunRecord, SubgroupRow};
+use crate::record::{Arm, ClassRow, Metric, NetworkFacts, Role, RunRecord, SubgroupRow, Task};
 use crate::svg;
 use crate::table::column_metrics;
 use maud::{Markup, html};
@@ -139,6 +139,14 @@ fn seeds(record: &RunRecord) -> Markup {
     }
 }
 
+/// The parts of one arm, or of what is no network.
+struct Row<'a> {
+    student: Option<&'a str>,
+    name: &'a str,
+    role: Option<Role>,
+    parts: Vec<Part<'a>>,
+}
+
 /// A part of the test images with its scores.
 struct Part<'a> {
     name: Markup,
@@ -147,23 +155,35 @@ struct Part<'a> {
     minus_alone: Option<&'a Metric>,
 }
 
-/// Scores of each class, arms side by side.
+/// Scores of each class or region, arms side by side, what is no network first.
 pub(super) fn classes(record: &RunRecord) -> Option<Markup> {
-    parts(record, "Class", &|arm| {
-        let name = |row: &ClassRow| html! { (row.class) };
-        let rows = arm.per_class.iter();
-        rows.map(|row| Part { name: name(row), n: row.n, metrics: &row.metrics, minus_alone: None }).collect()
-    })
+    let baselines = record.baselines.iter().map(|baseline| Row {
+        student: None,
+        name: &baseline.name,
+        role: None,
+        parts: classes_of(&baseline.per_class),
+    });
+    let head = if record.task == Task::Enhance { "Region" } else { "Class" };
+    parts(record, head, baselines.chain(rows_of_arms(record, |arm| classes_of(&arm.per_class))).collect())
+}
+
+fn classes_of(rows: &[ClassRow]) -> Vec<Part<'_>> {
+    let part = |row| -> Part<'_> {
+        let ClassRow { class, n, metrics }: &ClassRow = row;
+        Part { name: html! { (class) }, n: *n, metrics, minus_alone: None }
+    };
+    rows.iter().map(part).collect()
 }
 
 /// Scores of each sort of images, arms side by side.
 pub(super) fn subgroups(record: &RunRecord) -> Option<Markup> {
-    let table = parts(record, "Sort", &|arm| {
+    let rows = rows_of_arms(record, |arm| {
         let name = |row: &SubgroupRow| html! { (row.subgroup) @if row.held_out { br; small class="pill neutral" { "held out" } } };
         let rows = arm.per_subgroup.iter();
         rows.map(|row| Part { name: name(row), n: row.n, metrics: &row.metrics, minus_alone: row.minus_alone.as_ref() })
             .collect()
-    })?;
+    });
+    let table = parts(record, "Sort", rows.collect())?;
     let held_out = record.teacher.arm.per_subgroup.iter().any(|row| row.held_out);
     Some(html! {
         @if held_out {
@@ -173,13 +193,21 @@ pub(super) fn subgroups(record: &RunRecord) -> Option<Markup> {
     })
 }
 
+fn rows_of_arms<'a>(record: &'a RunRecord, of: impl Fn(&'a Arm) -> Vec<Part<'a>>) -> impl Iterator<Item = Row<'a>> {
+    record.all_arms().map(move |(group, _, arm)| Row {
+        student: group.map(|group| group.name.as_str()),
+        name: &arm.name,
+        role: Some(arm.role),
+        parts: of(arm),
+    })
+}
+
 /// Scores of each part of the test images, arms side by side; every arm has the same parts.
-fn parts(record: &RunRecord, head: &str, of: &dyn Fn(&Arm) -> Vec<Part<'_>>) -> Option<Markup> {
-    let arms: Vec<_> = record.all_arms().map(|(group, _, arm)| (group, arm, of(arm))).collect();
-    let arms: Vec<_> = arms.into_iter().filter(|(_, _, parts)| !parts.is_empty()).collect();
-    let (_, _, first) = arms.first()?;
+fn parts(record: &RunRecord, head: &str, mut rows: Vec<Row<'_>>) -> Option<Markup> {
+    rows.retain(|row| !row.parts.is_empty());
+    let first = &rows.first()?.parts;
     let metrics: Vec<&str> = first.first()?.metrics.iter().map(|metric| metric.name.as_str()).collect();
-    let compared = arms.iter().any(|(_, _, parts)| parts.iter().any(|part| part.minus_alone.is_some()));
+    let compared = rows.iter().any(|row| row.parts.iter().any(|part| part.minus_alone.is_some()));
     let primary = &record.primary_metric;
     Some(html! {
         div class="scroll" { table class="compact classes" {
@@ -190,15 +218,15 @@ fn parts(record: &RunRecord, head: &str, of: &dyn Fn(&Arm) -> Vec<Part<'_>>) -> 
             } }
             @for (index, shown) in first.iter().enumerate() {
                 tbody {
-                    @for (place, (group, arm, parts)) in arms.iter().enumerate() {
-                        @if let Some(part) = parts.get(index) {
-                            tr class=(svg::class(arm.role)) {
+                    @for (place, row) in rows.iter().enumerate() {
+                        @if let Some(part) = row.parts.get(index) {
+                            tr class=[row.role.map(svg::class)] {
                                 @if place == 0 {
-                                    th scope="rowgroup" rowspan=(arms.len()) { (shown.name) }
-                                    td class="num" rowspan=(arms.len()) { (number::count(shown.n)) }
+                                    th scope="rowgroup" rowspan=(rows.len()) { (shown.name) }
+                                    td class="num" rowspan=(rows.len()) { (number::count(shown.n)) }
                                 }
-                                td { @if let Some(group) = group { (group.name) } @else { "\u{2013}" } }
-                                td { span class="arm-name" { (svg::key(arm.role)) (arm.name) } }
+                                td { (row.student.unwrap_or("\u{2013}")) }
+                                td { span class="arm-name" { @if let Some(role) = row.role { (svg::key(role)) } (row.name) } }
                                 @for name in &metrics {
                                     td class="num" {
                                         @match part.metrics.iter().find(|metric| metric.name == *name) {

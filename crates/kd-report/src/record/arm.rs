@@ -100,6 +100,9 @@ pub struct Baseline {
     pub name: String,
     /// Scores with intervals.
     pub metrics: Vec<Metric>,
+    /// Scores of each part of the images, where parts are scored by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_class: Vec<ClassRow>,
 }
 
 /// One way of training one network, over several seeds.
