@@ -39,7 +39,7 @@ pub(crate) struct Enhance {
     blocks: Option<Blocks>,
     metrics: Vec<Metric>,
     regions: Vec<Region>,
-    /// Of each region.
+    /// Of each region; empty where there are none.
     region_metrics: Vec<MetricFacts>,
     /// Name of the unit of intensities; empty where they have none.
     unit_name: &'static str,
@@ -236,8 +236,8 @@ fn build(source: &Source<EnhanceRecipe>, manifest: &Manifest) -> Result<EnhanceE
             pairs,
             blocks: data.blocks,
             metrics,
+            region_metrics: region_metrics(&recipe.score.regions, unit_name),
             regions: recipe.score.regions.clone(),
-            region_metrics: RegionMetric::ALL.map(|metric| region_facts(metric, unit_name)).into(),
             unit_name,
             identity,
         },
@@ -276,9 +276,9 @@ pub(crate) fn facts_of(metric: Metric, range: &ScoreRange, unit_name: &'static s
     }
 }
 
-/// A metric of a region of a report.
-fn region_facts(metric: RegionMetric, unit_name: &'static str) -> MetricFacts {
-    MetricFacts {
+/// What a report tells of each region; nothing where there are none.
+fn region_metrics(regions: &[Region], unit_name: &'static str) -> Vec<MetricFacts> {
+    let facts = |metric: RegionMetric| MetricFacts {
         name: metric.name().into(),
         label: metric.label().into(),
         definition: metric.definition().into(),
@@ -286,7 +286,8 @@ fn region_facts(metric: RegionMetric, unit_name: &'static str) -> MetricFacts {
         unit: unit_name.into(),
         decimals: 2,
         higher_is_better: false,
-    }
+    };
+    if regions.is_empty() { Vec::new() } else { RegionMetric::ALL.map(facts).into() }
 }
 
 /// A test pair in the unit of the source.

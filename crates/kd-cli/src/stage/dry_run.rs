@@ -7,6 +7,8 @@ use burn::tensor::{Device, Tensor};
 use kd_classify::Cost;
 use kd_core::train::{Plan, Views};
 use kd_core::{Network, initialize};
+use kd_data::store::SoftKey;
+use kd_image::{SampleSource, Split};
 use serde::Serialize;
 
 use super::answers::{SoftLabels, are_stored};
@@ -19,8 +21,6 @@ use super::training::{is_begun, is_finished};
 use super::{Context, label};
 use crate::host;
 use crate::recipe::Arm;
-use kd_data::store::SoftKey;
-use kd_image::{SampleSource, Split};
 
 /// Multiply-adds of a training step over those of a forward pass: forward, input gradient, weight gradient.
 const STEP_OVER_FORWARD: f64 = 3.0;
