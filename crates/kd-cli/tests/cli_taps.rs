@@ -53,6 +53,25 @@ fn a_share_of_the_gradient_is_kept_in_every_epoch_and_told() {
 }
 
 #[test]
+fn a_stage_of_features_comes_before_one_of_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stages.toml");
+    let stages = ARMS.replace("weight = 0.01", "weight = 0.01, epochs = [1, 1]").replace(
+        "term = [{ loss = \"task\", weight = 1.0 }, {",
+        "term = [{ loss = \"task\", weight = 1.0, epochs = [2, 2] }, {",
+    );
+    std::fs::write(&path, classify_recipe("", &stages)).unwrap();
+    let run = |epochs: &str| kd(folder.path(), &["run", text(&path), "--json", "--set", epochs]);
+    let record = run("student.train.epochs=2").exits(0).json();
+    let arm = &record["students"][0]["arms"][1];
+    let shares = |term: usize| arm["curves"][0]["terms"][term]["gradient_share"].clone();
+    assert_eq!([shares(0), shares(1)], [serde_json::json!([0.0, 1.0]), serde_json::json!([1.0, 0.0])]);
+    assert_eq!(arm["terms"][1]["source"], "teacher, epochs 1 to 1", "{arm}");
+    run("student.train.epochs=1").exits(2).says(&["arm `distilled`", "term `task` counts in none of 1 epochs"]);
+    run("student.train.epochs=3").exits(2).says(&["no term with a weight counts in epoch 3", "hint:"]);
+}
+
+#[test]
 fn a_learned_temperature_is_told_epoch_by_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("curriculum.toml");

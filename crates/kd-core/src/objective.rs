@@ -32,7 +32,7 @@ pub struct Term<const I: usize, const O: usize> {
     pub name: String,
     /// Its factor in the sum, or what finds it.
     pub weight: Weight,
-    /// How the weight grows at the start.
+    /// How the weight goes over the epochs.
     pub ramp: Ramp,
     /// What it measures.
     pub kind: TermKind<I, O>,
@@ -206,6 +206,23 @@ impl<const I: usize, const O: usize> Objective<I, O> {
             }
         }
         Ok(Self { terms, exits })
+    }
+
+    /// Checks that something is learned in each of so many epochs, and each term in one of them.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Idle`] for a term without a weight in any epoch, and [`ObjectiveError::Nothing`] for an epoch
+    /// in which no term with a weight has one: shares are of what those leave.
+    pub fn check_epochs(&self, epochs: usize) -> Result<(), ObjectiveError> {
+        let counts = |term: &Term<I, O>, epoch| term.ramp.factor(epoch) > 0.0;
+        if let Some(idle) = self.terms.iter().find(|term| !(0..epochs).any(|epoch| counts(term, epoch))) {
+            return Err(ObjectiveError::Idle { name: idle.name.clone(), epochs });
+        }
+        let is_empty = |&epoch: &usize| !self.terms.iter().any(|term| term.share().is_none() && counts(term, epoch));
+        match (0..epochs).find(is_empty) {
+            Some(epoch) => Err(ObjectiveError::Nothing { epoch: epoch + 1 }),
+            None => Ok(()),
+        }
     }
 
     /// The task's loss alone: what a teacher or a lone student minimises.
@@ -439,6 +456,23 @@ mod tests {
         }
         // Nothing is weighed that has shown no gradient.
         assert!(objective.weights(1, &[3.0, 0.0, 7.0])[1] < f64::MIN_POSITIVE);
+    }
+
+    #[test]
+    fn stages_follow_each_other_without_a_gap_and_within_the_plan() {
+        let stage = |name: &str, first, last| Term { ramp: Ramp::Stage { first, last }, ..term(name, 1.0, 0.0) };
+        let of = |terms| Objective::new(terms).unwrap();
+        let two = of(vec![stage("hint", 0, 1), stage("task", 2, 9)]);
+        assert_eq!(two.check_epochs(4), Ok(()));
+        assert_eq!([1, 2].map(|epoch| two.weights(epoch, &[1.0, 1.0])), [[1.0, 0.0], [0.0, 1.0]]);
+        assert_eq!(two.check_epochs(2), Err(ObjectiveError::Idle { name: "task".into(), epochs: 2 }));
+        assert_eq!(two.check_epochs(11), Err(ObjectiveError::Nothing { epoch: 11 }));
+        let gap = of(vec![stage("hint", 0, 1), stage("task", 3, 9)]);
+        assert_eq!(gap.check_epochs(5), Err(ObjectiveError::Nothing { epoch: 3 }));
+        // A share of nothing is nothing.
+        let shared = Term { weight: Weight::Share(0.5), ..term("share", 1.0, 0.0) };
+        let rest = of(vec![shared, stage("task", 1, 4)]);
+        assert_eq!(rest.check_epochs(5), Err(ObjectiveError::Nothing { epoch: 1 }));
     }
 
     #[test]

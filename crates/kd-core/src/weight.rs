@@ -1,4 +1,4 @@
-//! How much a term counts: a number, or a share of the gradient, both with a ramp at the start.
+//! How much a term counts: a number, or a share of the gradient, both with a ramp at the start or in some epochs alone.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl fmt::Display for Weight {
     }
 }
 
-/// How a term's weight grows at the start.
+/// How a term's weight goes over the epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ramp {
     /// Full weight from the first step.
@@ -44,6 +44,14 @@ pub enum Ramp {
         /// Epochs until the full weight.
         epochs: usize,
     },
+    /// Full weight in some epochs and none in the others: a stage of a training, as hints before imitation (Romero et al.
+    /// 2015, arXiv 1412.6550, section 2.2; Murugesan et al. 2020, arXiv 2004.05319, section 2).
+    Stage {
+        /// The first epoch, counted from 0.
+        first: usize,
+        /// The last epoch.
+        last: usize,
+    },
 }
 
 impl Ramp {
@@ -55,6 +63,9 @@ impl Ramp {
     ///
     /// let slow = kd_core::Ramp::Sigmoid { epochs: 2 };
     /// assert!((slow.factor(0) - (-1.25f64).exp()).abs() < 1e-12 && slow.factor(1) == 1.0);
+    ///
+    /// let second = kd_core::Ramp::Stage { first: 2, last: 3 };
+    /// assert_eq!([1, 2, 3, 4].map(|epoch| second.factor(epoch)), [0.0, 1.0, 1.0, 0.0]);
     /// ```
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
@@ -64,6 +75,7 @@ impl Ramp {
             Self::Sigmoid { epochs } if epoch + 1 < epochs => {
                 (-5.0 * (1.0 - (epoch + 1) as f64 / epochs as f64).powi(2)).exp()
             }
+            Self::Stage { first, last } if !(first..=last).contains(&epoch) => 0.0,
             _ => 1.0,
         }
     }

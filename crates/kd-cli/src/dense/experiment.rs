@@ -103,7 +103,7 @@ impl<T, S, N> DenseExperiment<T, S, N> {
         T: DenseTask<D, I>,
     {
         for arm in &self.arms {
-            self.objective::<D, I>(arm)?;
+            arm.check_epochs(&self.objective::<D, I>(arm)?, &self.student_plan)?;
             arm.check_plan(&self.student_plan, self.members.len())?;
             if arm.unlabelled {
                 bail!("arm `{}` is `unlabelled`, which only classification knows", arm.name);

@@ -112,6 +112,15 @@ impl Arm {
         Ok(())
     }
 
+    /// Checks the stages of the arm's terms against the plan of the students.
+    pub(crate) fn check_epochs<const I: usize, const O: usize>(
+        &self,
+        objective: &Objective<I, O>,
+        plan: &Plan,
+    ) -> Result<()> {
+        objective.check_epochs(plan.epochs).with_context(|| format!("arm `{}`", self.name))
+    }
+
     /// Whom the trainer has the student look at; `asked` is the recipe's teacher.
     pub(crate) fn guide<'a, const I: usize, const O: usize>(&self, asked: &'a dyn Teacher<I, O>) -> Guide<'a, I, O> {
         match self.without_teacher {

@@ -261,7 +261,8 @@ fn arm(
     let arm = Arm::new(table, sizes, folding)?.without_truth()?;
     arm.check_plan(student_plan, members)?;
     // Losses are built once here, so that a loss that does not fit the head is refused before anything runs.
-    arm.objective::<4, 2>(None, |name, parameters| loss::build::<2>(name, parameters, head))?;
+    let objective = arm.objective::<4, 2>(None, |name, parameters| loss::build::<2>(name, parameters, head))?;
+    arm.check_epochs(&objective, student_plan)?;
     if arm.unlabelled && !(arm.distills() && recipe.data.label_fraction.is_some()) {
         bail!("arm `{}` is `unlabelled`, which needs a distillation term and `data.label_fraction`", arm.name);
     }

@@ -371,6 +371,9 @@ pub(crate) struct TermTable {
     /// `linear` (where nothing is said) or `sigmoid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ramp_shape: Option<RampShape>,
+    /// The first and the last epoch in which the term counts, from 1; all of them where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epochs: Option<[usize; 2]>,
     #[serde(flatten)]
     pub(crate) parameters: BTreeMap<String, toml::Value>,
 }

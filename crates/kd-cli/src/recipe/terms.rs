@@ -72,7 +72,8 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
         }
     };
     let ramp = match (ramp_epochs, table.ramp_shape) {
-        (None, None) => Ramp::None,
+        (None, None) => stage_of(table)?,
+        _ if table.epochs.is_some() => bail!("`epochs` is set beside a ramp, expected one or the other"),
         (None, Some(_)) => bail!("`ramp_shape` is set without `ramp_epochs`"),
         (Some(0), _) => bail!("`ramp_epochs` is 0, expected 1 or more\nhint: leave it out for the full weight at once"),
         (Some(epochs), None | Some(RampShape::Linear)) => Ramp::Linear { epochs },
@@ -85,6 +86,15 @@ pub(super) fn term_of(table: &TermTable, sizes: Sizes) -> Result<ArmTerm> {
         );
     }
     Ok(ArmTerm { table: table.clone(), weight, ramp, parameters, smoothing, taps, against_truth })
+}
+
+/// The epochs in which a term counts.
+fn stage_of(table: &TermTable) -> Result<Ramp> {
+    match table.epochs {
+        None => Ok(Ramp::None),
+        Some([first, last]) if 1 <= first && first <= last => Ok(Ramp::Stage { first: first - 1, last: last - 1 }),
+        Some(found) => bail!("`epochs` is {found:?}, expected the first and the last epoch, counted from 1"),
+    }
 }
 
 /// The pair of taps of a loss on features; both or none.
@@ -155,6 +165,9 @@ mod tests {
         assert_eq!(ramp("ramp_epochs = 3").unwrap(), Ramp::Linear { epochs: 3 });
         assert_eq!(ramp("ramp_epochs = 3\nramp_shape = 'sigmoid'").unwrap(), Ramp::Sigmoid { epochs: 3 });
         assert!(ramp("ramp_epochs = 0").is_err() && ramp("ramp_shape = 'linear'").is_err());
+        assert_eq!(ramp("epochs = [1, 4]").unwrap(), Ramp::Stage { first: 0, last: 3 });
+        assert!(["[0, 4]", "[3, 2]"].iter().all(|epochs| ramp(&format!("epochs = {epochs}")).is_err()));
+        assert!(ramp("epochs = [1, 4]\nramp_epochs = 2").is_err());
         assert!(ramp("ramp_epochs = 3\nramp_shape = 'sudden'").is_err());
     }
 }

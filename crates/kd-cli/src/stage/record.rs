@@ -193,9 +193,14 @@ pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
             Weight::Fixed(weight) => (weight, false),
             Weight::Share(share) => (share, true),
         };
-        let exits = |source: String| match &term.table.exit {
-            None => source,
-            Some(tap) => format!("{source}, exit at {tap}"),
+        let exits = |mut source: String| {
+            if let Some(tap) = &term.table.exit {
+                source += &format!(", exit at {tap}");
+            }
+            if let Some([first, last]) = term.table.epochs {
+                source += &format!(", epochs {first} to {last}");
+            }
+            source
         };
         if term.table.loss == TASK {
             let smoothed = || format!("labels, smoothed by {}", term.smoothing);

@@ -42,6 +42,23 @@ pub enum ObjectiveError {
         /// Terms that have a weight.
         rest: usize,
     },
+    /// A term that never counts.
+    #[error("term `{name}` counts in none of {epochs} epochs, expected some\nhint: its `epochs` lie beyond the plan's")]
+    Idle {
+        /// The term.
+        name: String,
+        /// Epochs of the plan.
+        epochs: usize,
+    },
+    /// An epoch without a lesson.
+    #[error(
+        "no term with a weight counts in epoch {epoch}, expected one in each\nhint: stages follow each other without a gap, and \
+         a share is of what the weights leave"
+    )]
+    Nothing {
+        /// The first such epoch, counted from 1.
+        epoch: usize,
+    },
     /// A smoothing that is no share.
     #[error("term `{name}` has smoothing {found}, expected 0 or more and less than 1")]
     Smoothing {

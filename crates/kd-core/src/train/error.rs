@@ -12,6 +12,9 @@ pub enum TrainError {
     /// The plan makes no sense.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The objective does not fit the plan's epochs.
+    #[error(transparent)]
+    Objective(#[from] crate::ObjectiveError),
     /// A batch could not be made or judged.
     #[error(transparent)]
     Task(#[from] TaskError),

@@ -67,7 +67,7 @@ pub struct Fit<'a, T: Task<D, I, O>, const D: usize, const I: usize, const O: us
 /// - Gradients of all parameters are clipped together.
 /// - The epoch with the best validation measure is chosen; of equal ones the first.
 /// - A teacher is checked to be the same before and after.
-/// - A distillation term whose gradient is zero for a whole epoch outside its ramp ends the run.
+/// - A distillation term whose gradient is zero for a whole epoch in which it has its full weight ends the run.
 ///
 /// # Errors
 /// [`TrainError`] says which part failed, and where.
@@ -131,6 +131,7 @@ where
 impl<T: Task<D, I, O>, const D: usize, const I: usize, const O: usize> Fit<'_, T, D, I, O> {
     fn check(&self) -> Result<(), TrainError> {
         self.plan.check()?;
+        self.objective.check_epochs(self.plan.epochs)?;
         for (split, is_empty) in [("train", self.train.is_empty()), ("val", self.val.is_empty())] {
             if is_empty {
                 return Err(TrainError::Empty { split });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use kd_core::train::{EarlyStop, Fit, Outcome, Plan, Stop, TrainError, Views, fit};
 use kd_core::{CachedTeacher, LiveTeacher, Objective, State, Teacher, Weight, initialize};
-use small::{Line, Memory, Recorder, SmallTask, Stored, curriculum, distilled, linear_source, plan};
+use small::{Line, Memory, Recorder, SmallTask, Stored, curriculum, distilled, linear_source, plan, staged};
 
 struct Setup {
     task: SmallTask,
@@ -211,6 +211,27 @@ fn a_term_with_a_share_has_it_in_every_epoch_and_its_weight_moves() {
         weights.iter().all(|weight| *weight > 0.0) && weights.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 1e-9)
     );
     assert!(run(Weight::Fixed(1.0)).history.iter().all(|epoch| epoch.terms[1].weight.is_none()));
+}
+
+#[test]
+fn stages_learn_one_after_the_other_and_resume_to_the_same_bytes() {
+    let setup = setup();
+    let teacher = setup.teacher();
+    let run = |epochs, resume: Option<&[u8]>, sink: &mut Recorder| {
+        setup.run(&plan(epochs), &staged(), Some(&teacher), resume, sink)
+    };
+    let mut whole = Recorder::every_step();
+    let outcome = run(3, None, &mut whole).unwrap();
+    let shares: Vec<Vec<f64>> =
+        outcome.history.iter().map(|epoch| epoch.terms.iter().map(|term| term.gradient_share).collect()).collect();
+    assert_eq!(shares, [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]);
+    for bytes in &whole.checkpoints {
+        assert_eq!(run(3, Some(bytes), &mut Recorder::default()).unwrap(), outcome);
+    }
+    let text = run(1, None, &mut Recorder::default()).unwrap_err().to_string();
+    assert!(text.starts_with("term `task` counts in none of 1 epochs"), "{text}");
+    let text = run(4, None, &mut Recorder::default()).unwrap_err().to_string();
+    assert!(text.starts_with("no term with a weight counts in epoch 4"), "{text}");
 }
 
 #[test]

@@ -240,6 +240,15 @@ pub(crate) fn distilled(weight: impl Into<Weight>) -> Objective<4, 2> {
     objective("kd", weight.into(), loss::build("hinton", &parameters, Head::TwoClassSoftmax).unwrap())
 }
 
+/// The teacher alone in the first epoch, the task alone in the next ones.
+pub(crate) fn staged() -> Objective<4, 2> {
+    let parameters = loss::Parameters::new().with("temperature", 2.0);
+    let loss = loss::build("hinton", &parameters, Head::TwoClassSoftmax).unwrap();
+    let (first, later) = (Ramp::Stage { first: 0, last: 0 }, Ramp::Stage { first: 1, last: 2 });
+    let kd = Term { name: "kd".into(), weight: 1.0.into(), ramp: first, kind: TermKind::Distill(loss), exit: None };
+    Objective::new(vec![Term { ramp: later, ..Term::task(0.0) }, kd]).unwrap()
+}
+
 /// A term whose temperature is learned beside the student.
 pub(crate) fn curriculum() -> Objective<4, 2> {
     let parameters = loss::Parameters::new().with("reversal_epochs", 2.0);

@@ -76,7 +76,6 @@ impl Region {
     /// assert_eq!((shift?, noise?), (0.0, 10.0));
     /// # Ok::<(), kd_metrics::Undefined>(())
     /// ```
-    #[must_use]
     pub fn scores(&self, pair: &ImagePair<'_>) -> [Score; 2] {
         let [low, high] = self.range;
         let inside: Vec<bool> = pair.truth().iter().map(|value| (low..=high).contains(value)).collect();
