@@ -197,8 +197,10 @@ pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
             if let Some(tap) = &term.table.exit {
                 source += &format!(", exit at {tap}");
             }
-            if let Some([first, last]) = term.table.epochs {
-                source += &format!(", epochs {first} to {last}");
+            match term.table.epochs {
+                None => {}
+                Some([first, last]) if first == last => source += &format!(", epoch {first}"),
+                Some([first, last]) => source += &format!(", epochs {first} to {last}"),
             }
             source
         };
