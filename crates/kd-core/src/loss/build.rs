@@ -336,12 +336,16 @@ impl Given<'_> {
         }
     }
 
+    /// One of some words; a number stands for the word that is written alike.
     pub(super) fn choice(&self, name: &str) -> Result<&'static str, LossError> {
         let parameter = self.parameter(name);
         match (self.parameters.0.get(name), parameter.range) {
-            (Some(Value::Text(word)), Range::Choice { options, .. }) => {
-                let known = options.iter().find(|option| *option == word);
-                known.copied().ok_or_else(|| self.wrong_kind(parameter, &Value::Text(word.clone())))
+            (Some(found @ (Value::Text(_) | Value::Number(_))), Range::Choice { options, .. }) => {
+                let known = options.iter().find(|option| match found {
+                    Value::Text(word) => *option == word,
+                    other => **option == other.to_string(),
+                });
+                known.copied().ok_or_else(|| self.wrong_kind(parameter, found))
             }
             (Some(other), _) => Err(self.wrong_kind(parameter, other)),
             (None, Range::Choice { default: Some(word), .. }) => Ok(word),

@@ -178,6 +178,14 @@ fn whether_a_row_needs_labels_is_what_its_loss_says() {
 }
 
 #[test]
+fn a_choice_that_looks_like_a_number_may_be_written_as_one() {
+    let build = |parameters: Parameters| build_feature::<4>("attention-transfer", &parameters, ["a", "b"], None);
+    assert!(build(Parameters::new().with("power", 2.0)).is_ok() && build(Parameters::new().with("power", "4")).is_ok());
+    let text = build(Parameters::new().with("power", 3.0)).unwrap_err().to_string();
+    assert!(text.contains("one of 2, 4") && text.contains("found 3"), "{text}");
+}
+
+#[test]
 fn a_loss_on_features_is_refused_where_it_cannot_work() {
     let refused = |name, classes| {
         let found = build_feature::<5>(name, &valid(name), ["a", "b"], classes).err().unwrap();
