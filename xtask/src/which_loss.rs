@@ -222,7 +222,11 @@ fn terms(arm: &Value) -> String {
         let weight = term["weight"].as_f64().unwrap_or_default();
         let temperature = term["temperature"].as_f64().map_or(String::new(), |value| format!(", T {value}"));
         let amount = if term["is_share"] == true { "at" } else { "×" };
-        format!("{} {amount} {weight}{temperature}", text(term, "name"))
+        let epochs = match (term["epochs"][0].as_u64(), term["epochs"][1].as_u64()) {
+            (Some(first), Some(last)) => format!(", epochs {first} to {last}"),
+            _ => String::new(),
+        };
+        format!("{} {amount} {weight}{temperature}{epochs}", text(term, "name"))
     };
     list(arm, "terms").iter().map(one).collect::<Vec<_>>().join("; ")
 }

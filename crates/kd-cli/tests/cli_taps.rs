@@ -66,7 +66,7 @@ fn a_stage_of_features_comes_before_one_of_answers() {
     let arm = &record["students"][0]["arms"][1];
     let shares = |term: usize| arm["curves"][0]["terms"][term]["gradient_share"].clone();
     assert_eq!([shares(0), shares(1)], [serde_json::json!([0.0, 1.0]), serde_json::json!([1.0, 0.0])]);
-    assert_eq!(arm["terms"][1]["source"], "teacher, epoch 1", "{arm}");
+    assert_eq!(arm["terms"][1]["epochs"], serde_json::json!([1, 1]), "{arm}");
     run("student.train.epochs=1").exits(2).says(&["arm `distilled`", "term `task` counts in none of 1 epochs"]);
     run("student.train.epochs=3").exits(2).says(&["no term with a weight counts in epoch 3", "hint:"]);
 }

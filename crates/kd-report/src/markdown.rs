@@ -80,11 +80,12 @@ fn arms(text: &mut String, record: &RunRecord) {
 }
 
 /// Loss terms in one line: "0.1 × cross_entropy (labels) + 0.9 × hinton (τ 4, teacher)"; a term with a share as "hinton
-/// (τ 4, teacher) at 0.3 of the gradient".
+/// (τ 4, teacher) at 0.3 of the gradient", one that counts in some epochs alone as "hint (teacher, epochs 1 to 10)".
 pub(crate) fn terms(arm: &Arm) -> String {
     let term = |term: &crate::Term| {
         let temperature = term.temperature.map_or(String::new(), |value| format!("\u{3c4} {value}, "));
-        let what = format!("{} ({temperature}{})", term.name, term.source);
+        let epochs = term.epochs.map_or(String::new(), |[first, last]| format!(", epochs {first} to {last}"));
+        let what = format!("{} ({temperature}{}{epochs})", term.name, term.source);
         if term.is_share {
             format!("{what} at {} of the gradient", term.weight)
         } else {

@@ -184,7 +184,7 @@ fn file_name(path: &str) -> &str {
 }
 
 pub(crate) fn task_term(weight: f64) -> Term {
-    Term { name: "task".into(), weight, is_share: false, temperature: None, source: "labels".into() }
+    Term { name: "task".into(), weight, is_share: false, temperature: None, source: "labels".into(), epochs: None }
 }
 
 pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
@@ -193,21 +193,16 @@ pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
             Weight::Fixed(weight) => (weight, false),
             Weight::Share(share) => (share, true),
         };
-        let exits = |mut source: String| {
-            if let Some(tap) = &term.table.exit {
-                source += &format!(", exit at {tap}");
-            }
-            match term.table.epochs {
-                None => {}
-                Some([first, last]) if first == last => source += &format!(", epoch {first}"),
-                Some([first, last]) => source += &format!(", epochs {first} to {last}"),
-            }
-            source
+        let exits = |source: String| match &term.table.exit {
+            None => source,
+            Some(tap) => format!("{source}, exit at {tap}"),
         };
+        let (name, epochs) =
+            (term.table.name().to_owned(), term.table.epochs.map(|range| range.map(|epoch| epoch as u64)));
         if term.table.loss == TASK {
             let smoothed = || format!("labels, smoothed by {}", term.smoothing);
             let source = if term.smoothing > 0.0 { smoothed() } else { "labels".into() };
-            return Term { name: term.table.name().into(), is_share, source: exits(source), ..task_term(weight) };
+            return Term { name, is_share, source: exits(source), epochs, ..task_term(weight) };
         }
         let temperature = match term.parameters.0.get("temperature") {
             Some(kd_core::loss::Value::Number(temperature)) => Some(*temperature),
@@ -219,8 +214,7 @@ pub(crate) fn terms(arm: &Arm) -> Vec<Term> {
             (None, Some(without)) => without.name().to_owned(),
             (None, None) => "teacher".to_owned(),
         };
-        let source = exits(source);
-        Term { name: term.table.name().into(), weight, is_share, temperature, source }
+        Term { name, weight, is_share, temperature, source: exits(source), epochs }
     };
     arm.terms.iter().map(reported).collect()
 }

@@ -183,6 +183,9 @@ pub struct Term {
     pub temperature: Option<f64>,
     /// What it learns from: "labels", "teacher, cached".
     pub source: String,
+    /// The first and the last epoch in which it counts, from 1; absent where it counts in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<[u64; 2]>,
 }
 
 /// Scores of one seed.

@@ -320,6 +320,7 @@ fn terms(role: Role) -> Vec<Term> {
         is_share: false,
         temperature,
         source: source.to_owned(),
+        epochs: None,
     };
     match role {
         Role::Teacher | Role::Alone => vec![term("cross_entropy", 1.0, None, "labels")],
