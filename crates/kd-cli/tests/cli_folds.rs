@@ -47,8 +47,14 @@ fn answers_by_folds_teach_other_things_than_those_of_a_teacher_that_saw_the_samp
     let differences = record["differences"].as_array().unwrap();
     assert!(differences.iter().any(|one| one["a"] == "distilled" && one["b"] == "in-sample"), "{differences:?}");
     assert!(!differences.iter().any(|one| one["a"] == "in-sample" && one["b"] == "distilled"), "{differences:?}");
-    // All that was trained and asked is opened again, not made again.
+    // All that was trained and asked is opened again, not made again, and what a kill after the last write leaves is removed.
+    let runs = folder.path().join("artifacts/runs");
+    let finished = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let left = finished.with_extension("work");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("checkpoint-0.bin"), [0; 8]).unwrap();
     let again = run();
+    assert!(finished.is_dir() && !left.exists());
     assert!(!again.stderr.contains("without fold 1 of 3:"), "{}", again.stderr);
     assert_eq!(again.json()["students"], record["students"]);
     let dry = kd(folder.path(), &["run", text(&path), "--dry-run", "--json"]).exits(0).json();

@@ -67,10 +67,12 @@ where
     T: Task<D, I, O>,
 {
     let folder = context.root.runs().join(&job.id);
+    let work = work_folder(context, &job.id);
     if let Some(finished) = open(&folder, &job.id)? {
+        // A process that was killed when the folder just had its name has left its checkpoints behind.
+        remove_folder(&work)?;
         return Ok(finished);
     }
-    let work = work_folder(context, &job.id);
     let checkpoints = CheckpointStore::new(&work);
     let found = checkpoints.load()?;
     if let Some(found) = &found {
