@@ -16,7 +16,7 @@ use kd_enhance::{
     Views as PairViews, cost,
 };
 use kd_image::{Image, Intensity, SampleSource, Split};
-use kd_metrics::{Grouping, ImagePair};
+use kd_metrics::{Grouping, ImagePair, Score};
 use kd_report::{Exhibit, Fact, Task as ReportTask};
 use serde::{Deserialize, Serialize};
 
@@ -307,15 +307,27 @@ impl Enhance {
     }
 
     fn values(&self, image: &[f32], truth: &Image<2>) -> Result<CaseValues> {
-        let (range, shape) = (self.training.range(), truth.geometry().shape());
+        let range = self.training.range();
         range.check(truth.values())?;
         let [scored, scored_truth] = [image, truth.values()].map(|values| range.applied(values));
-        let pair = ImagePair::plane(shape, &scored, &scored_truth)?;
+        let pair = ImagePair::plane(truth.geometry().shape(), &scored, &scored_truth)?;
         let whole = self.metrics.iter().map(|metric| metric.within(range).score(&pair)).collect();
-        let [as_it_is, true_as_it_is] =
+        Ok(CaseValues { whole, parts: self.of_regions(image, truth) })
+    }
+
+    /// Scores of each region, of intensities as they are: one that is no number, which a window clips, has none here.
+    fn of_regions(&self, image: &[f32], truth: &Image<2>) -> Vec<Vec<Score>> {
+        if self.regions.is_empty() {
+            return Vec::new();
+        }
+        let [image, truth_values] =
             [image, truth.values()].map(|values| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
-        let pair = ImagePair::plane(shape, &as_it_is, &true_as_it_is)?;
-        Ok(CaseValues { whole, parts: self.regions.iter().map(|region| region.scores(&pair).into()).collect() })
+        let pair = ImagePair::plane(truth.geometry().shape(), &image, &truth_values);
+        let scores = |region: &Region| match &pair {
+            Ok(pair) => region.scores(pair),
+            Err(undefined) => RegionMetric::ALL.map(|_| Err(undefined.clone())),
+        };
+        self.regions.iter().map(|region| scores(region).into()).collect()
     }
 
     /// An answer's values, in the unit of the source.
