@@ -45,7 +45,7 @@ pub enum Ramp {
         epochs: usize,
     },
     /// Full weight in some epochs and none in the others: a stage of a training, as hints before imitation (Romero et al.
-    /// 2015, arXiv 1412.6550, section 2.2; Murugesan et al. 2020, arXiv 2004.05319, section 2).
+    /// 2015, arXiv 1412.6550; Murugesan et al. 2020, arXiv 2004.05319).
     Stage {
         /// The first epoch, counted from 0.
         first: usize,
