@@ -4,11 +4,11 @@ import sys
 
 import torch
 
-from networks import WHOLE_IMAGE
+from networks import WHOLE_IMAGE, export
 
 build, parameters, shape = WHOLE_IMAGE[sys.argv[1]]
 torch.manual_seed(0)
-network = build().eval()
+network = build()
 found = sum(parameter.numel() for parameter in network.parameters())
 assert found == parameters, f"{found} parameters, expected {parameters} as kd's network has"
-torch.onnx.export(network, (torch.rand(shape),), sys.argv[2], dynamo=False, input_names=["x"], opset_version=17)
+export(network, torch.rand(shape), sys.argv[2])

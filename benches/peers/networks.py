@@ -131,6 +131,10 @@ WHOLE_IMAGE = {
     "restore-teacher": (lambda: Denoiser(32, 10, True), 74_849, (1, 1, 512, 512)),
 }
 
+def export(network, x, file):
+    torch.onnx.export(network.eval(), (x,), str(file), dynamo=False, input_names=["x"], opset_version=17)
+
+
 FAMILIES = {
     "resnet-18": (ResNet18, (64, 1, 28, 28)),
     "u-net": (lambda: UNet(2, 4, 16), (8, 1, 128, 128)),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from networks import FAMILIES
+from networks import FAMILIES, export
 
 THREADS = int(sys.argv[4]) if len(sys.argv) > 4 else torch.get_num_threads()
 
@@ -54,17 +54,14 @@ def torch_side(network, x, train, channels_last):
 
 
 def onnx_side(network, x):
-    import onnxruntime
+    from session import session
 
-    network.eval()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
-        torch.onnx.export(network, (x,), str(file), dynamo=False, input_names=["x"], opset_version=17)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        export(network, x, file)
+        found = session(file, THREADS)
     feed = {"x": x.numpy()}
-    return lambda: session.run(None, feed)
+    return lambda: found.run(None, feed)
 
 
 def main():

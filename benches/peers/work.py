@@ -95,22 +95,20 @@ def pixel_kd():
     return work, "torch"
 
 
-def session(name):
-    import onnxruntime
+def exported(name):
+    from session import session
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         exporter = Path(__file__).with_name("export.py")
         subprocess.run([sys.executable, exporter, name, file], check=True, stdout=subprocess.DEVNULL)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count()
-        found = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        found = session(file, os.cpu_count())
     return lambda x: found.run(None, {"x": x})[0]
 
 
 def sliding_window():
     """Half overlap, a Gaussian of an eighth of the patch, blended logits, the highest class: what kd does."""
-    network = session("sliding-window")
+    network = exported("sliding-window")
     shape, patch, classes = (128, 256, 256), 64, 3
     image = np.random.default_rng(6).uniform(-1, 1, shape).astype(np.float32)
     bell = np.exp(-0.5 * ((np.arange(patch) - (patch - 1) / 2) / (patch / 8)) ** 2).astype(np.float32)
@@ -129,7 +127,7 @@ def sliding_window():
 
 
 def restore(name):
-    network = session(name)
+    network = exported(name)
     image = np.random.default_rng(7).uniform(-1, 1, (1, 1, 512, 512)).astype(np.float32)
     return (lambda: network(image)), "onnxruntime"
 
