@@ -13,8 +13,6 @@ use crate::numbers;
 
 const VOLUME: [usize; 3] = [128, 256, 256];
 const PATCH: [usize; 3] = [64; 3];
-/// The core that `kd predict` cuts slices into.
-const CORE: usize = 512;
 
 /// A denoiser of 3 × 3 convolutions, and how many numbers it learns; the peer's has as many.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +58,8 @@ pub(crate) fn restore(denoiser: Denoiser, side: usize) -> Box<dyn FnMut()> {
     let grid = Geometry::<2>::without_spacing([side; 2]).expect("a grid");
     let image = Image::new(1, grid, Intensity::Unit, numbers(side * side, 7)).expect("as many values as points");
     Box::new(move || {
-        let restored = Tiling::exact(&spec, CORE).restore(&network, &spec, &image, &device).expect("a slice");
+        let tiling = Tiling::exact(&spec, Tiling::SLICE_CORE);
+        let restored = tiling.restore(&network, &spec, &image, &device).expect("a slice");
         assert_eq!(restored.geometry().shape(), [side; 2]);
     })
 }

@@ -40,6 +40,9 @@ pub enum TileError {
 }
 
 impl Tiling {
+    /// Pixels of a core along each side that fit slices of scanners: one of 512 is one pass, one of 2048 are 16.
+    pub const SLICE_CORE: usize = 512;
+
     /// Tiles whose joined answers are the whole image's: as much margin as the network looks around, rounded up to its
     /// stride.
     #[must_use]

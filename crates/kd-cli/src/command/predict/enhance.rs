@@ -16,9 +16,6 @@ use crate::device;
 use crate::output::Output;
 use crate::package::Package;
 
-/// Pixels of a tile's core along each side: a slice of 512 is one pass, 2048 are 16.
-const CORE: usize = 512;
-
 /// What is told of a restored volume.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Restored {
@@ -64,7 +61,7 @@ impl RestoringStudent {
         let [depth, rows, columns] = prepared.geometry().shape();
         let (plane, factor) = (rows * columns, self.spec.factor());
         let grid = Geometry::<2>::without_spacing([rows, columns])?;
-        let tiling = Tiling::exact(&self.spec, CORE);
+        let tiling = Tiling::exact(&self.spec, Tiling::SLICE_CORE);
         let mut values = Vec::with_capacity(depth * plane * factor * factor);
         for n in 0..depth {
             let slice = prepared.channel(0)[n * plane..(n + 1) * plane].to_vec();
